@@ -1,0 +1,248 @@
+use std::collections::BTreeSet;
+
+use forebay_queue_core::{QueueConfig, State, Timestamp};
+use slab::Slab;
+
+use crate::archive::{Archive, Ended};
+use crate::entry::{Entry, Place, Slot};
+use crate::index::Index;
+use crate::keys::{self, Keys};
+use crate::leases::Leases;
+use crate::ready::Ready;
+
+/// How many due things of each sort one step deals with, so that no single step takes long when a million come due at once.
+const BUDGET: usize = 4096;
+
+/// One queue.
+///
+/// Every step takes the time. Time that runs backwards is taken as standing still.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: QueueConfig,
+    pub(crate) now: Timestamp,
+    pub(crate) entries: Slab<Entry>,
+    pub(crate) index: Index,
+    pub(crate) ready: Ready,
+    /// Due time, order of acceptance, slot.
+    pub(crate) scheduled: BTreeSet<(Timestamp, u64, Slot)>,
+    pub(crate) leases: Leases,
+    /// End of life and slot of those scheduled and ready messages that have one.
+    pub(crate) expiring: BTreeSet<(Timestamp, Slot)>,
+    pub(crate) keys: Keys,
+    pub(crate) dead: Archive,
+    pub(crate) done: Archive,
+    pub(crate) paused: bool,
+    pub(crate) next_sequence: u64,
+    pub(crate) next_token: u64,
+    pub(crate) dead_dropped: u64,
+}
+
+impl Engine {
+    /// An empty queue.
+    ///
+    /// `seed` must differ from queue to queue and from start to start: fencing tokens count up from it, so that
+    /// a receipt of another queue, or of an earlier life of this one, settles nothing.
+    pub fn new(config: QueueConfig, seed: u64) -> Self {
+        Self {
+            config,
+            now: Timestamp::ZERO,
+            entries: Slab::new(),
+            index: Index::new(seed),
+            ready: Ready::new(),
+            scheduled: BTreeSet::new(),
+            leases: Leases::new(),
+            expiring: BTreeSet::new(),
+            keys: Keys::new(seed),
+            dead: Archive::new(seed),
+            done: Archive::new(seed),
+            paused: false,
+            next_sequence: 1,
+            next_token: seed,
+            dead_dropped: 0,
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &QueueConfig {
+        &self.config
+    }
+
+    /// Another configuration from now on. Running leases keep their end.
+    pub fn update(&mut self, config: QueueConfig) {
+        self.config = config;
+    }
+
+    /// Whether a receive would hand something out.
+    pub fn has_ready(&self) -> bool {
+        !self.paused && self.ready.len() > 0
+    }
+
+    /// How many more messages fit.
+    pub fn room(&self) -> usize {
+        self.config.capacity.saturating_sub(self.entries.len())
+    }
+
+    /// Messages scheduled, ready and leased.
+    pub fn live(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Dead letters dropped so far because there were too many.
+    pub fn dead_letters_dropped(&self) -> u64 {
+        self.dead_dropped
+    }
+
+    /// When time alone changes what can be received or published next: something is due, a lease ends, a message expires.
+    pub fn next_event(&self) -> Option<Timestamp> {
+        let due = self.scheduled.first().map(|(at, ..)| *at);
+        let lease = self.leases.first(&self.entries).map(|(at, _)| at);
+        let expiry = self.expiring.first().map(|(at, _)| *at);
+        [due, lease, expiry].into_iter().flatten().min()
+    }
+
+    /// Lets time pass. Every other step does this first; answers whether all that was due is dealt with.
+    pub fn tick(&mut self, now: Timestamp) -> bool {
+        self.now = self.now.max(now);
+        let mut through = self.expire_messages();
+        through &= self.end_leases();
+        through &= self.promote_due();
+        through &= self.keys.expire(self.now, BUDGET);
+        let config = &self.config;
+        through &= self
+            .dead
+            .expire(self.now, config.dead_letter_retention, BUDGET);
+        through & self.done.expire(self.now, config.retain_done, BUDGET)
+    }
+
+    /// Lets time pass until everything due is dealt with, for answers that have to be exact.
+    pub(crate) fn settle_time(&mut self, now: Timestamp) {
+        while !self.tick(now) {}
+    }
+
+    fn expire_messages(&mut self) -> bool {
+        for _ in 0..BUDGET {
+            match self.expiring.first() {
+                Some((at, slot)) if *at <= self.now => {
+                    let slot = *slot;
+                    self.withdraw(slot);
+                    self.finish(slot, State::Expired);
+                }
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    fn end_leases(&mut self) -> bool {
+        for _ in 0..BUDGET {
+            match self.leases.first(&self.entries) {
+                Some((until, slot)) if until <= self.now => {
+                    self.leases.remove(&mut self.entries, slot);
+                    let now = self.now;
+                    self.entry_mut(slot).failed(now, "the lease ran out");
+                    self.put_back(slot, None);
+                }
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    fn promote_due(&mut self) -> bool {
+        for _ in 0..BUDGET {
+            match self.scheduled.first() {
+                Some((due, ..)) if *due <= self.now => {
+                    if let Some((_, _, slot)) = self.scheduled.pop_first() {
+                        let now = self.now;
+                        self.entry_mut(slot).place = Place::Ready(now);
+                        self.ready.push(&mut self.entries, slot);
+                    }
+                }
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    pub(crate) fn entry(&self, slot: Slot) -> &Entry {
+        &self.entries[slot as usize]
+    }
+
+    pub(crate) fn entry_mut(&mut self, slot: Slot) -> &mut Entry {
+        &mut self.entries[slot as usize]
+    }
+
+    /// A message that is in no place yet becomes scheduled, or ready where `due` is none or past; expired, it leaves.
+    pub(crate) fn put_back(&mut self, slot: Slot, due: Option<Timestamp>) {
+        if let Some(at) = self.entry(slot).expires_at() {
+            if at <= self.now {
+                self.finish(slot, State::Expired);
+                return;
+            }
+            self.expiring.insert((at, slot));
+        }
+        if let Some(due) = due.filter(|due| *due > self.now) {
+            let sequence = self.entry(slot).sequence;
+            self.entry_mut(slot).place = Place::Scheduled(due);
+            self.scheduled.insert((due, sequence, slot));
+        } else {
+            let now = self.now;
+            self.entry_mut(slot).place = Place::Ready(now);
+            self.ready.push(&mut self.entries, slot);
+        }
+    }
+
+    /// Takes a scheduled or ready message out of its place. The entry stays.
+    pub(crate) fn withdraw(&mut self, slot: Slot) {
+        let entry = self.entry(slot);
+        if let Some(at) = entry.expires_at() {
+            self.expiring.remove(&(at, slot));
+        }
+        match self.entry(slot).place {
+            Place::Scheduled(due) => {
+                let sequence = self.entry(slot).sequence;
+                self.scheduled.remove(&(due, sequence, slot));
+            }
+            Place::Ready(_) => self.ready.remove(&mut self.entries, slot),
+            Place::Leased(_) => self.leases.remove(&mut self.entries, slot),
+        }
+    }
+
+    /// A message that is in no place any more leaves the live ones.
+    pub(crate) fn take_out(&mut self, slot: Slot) -> Entry {
+        let entry = self.entries.remove(slot as usize);
+        self.index.remove(entry.message.id(), slot);
+        self.give_back_memory();
+        entry
+    }
+
+    /// A message that is in no place any more has ended, and is kept if the queue keeps such messages.
+    pub(crate) fn finish(&mut self, slot: Slot, state: State) {
+        let entry = self.take_out(slot);
+        if !self.config.retain_done.is_zero() {
+            let ended = Ended::new(entry, state, self.now);
+            self.done.push(ended, self.config.retain_done_limit);
+        }
+    }
+
+    /// The window of a message's idempotency key begins anew.
+    pub(crate) fn renew_key(&mut self, slot: Slot) {
+        let message = &self.entries[slot as usize].message;
+        let Some(key) = message.idempotency_key() else {
+            return;
+        };
+        let until = self.now.after(self.config.idempotency_window);
+        let (hash, id) = (keys::hash(key), message.id());
+        let fingerprint = message.fingerprint().copied();
+        self.keys.renew(hash, id, fingerprint, self.now, until);
+    }
+
+    /// A queue that was very long and is empty again does not keep its memory.
+    fn give_back_memory(&mut self) {
+        const WORTH_IT: usize = 65_536;
+        if self.entries.is_empty() && self.entries.capacity() > WORTH_IT {
+            self.entries = Slab::new();
+            self.index.reset();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use std::sync::Arc;
+
+use forebay_queue_core::{Delivery, Nack, NackAction, Receipt, SettleOutcome, State, Timestamp};
+
+use crate::archive::Ended;
+use crate::engine::Engine;
+use crate::entry::{Place, Slot, due};
+
+/// Slot (4 bytes) and fencing token (8 bytes), big-endian.
+const RECEIPT_BYTES: usize = 12;
+
+fn receipt(slot: Slot, token: u64) -> Receipt {
+    let mut bytes = [0; RECEIPT_BYTES];
+    bytes[..4].copy_from_slice(&slot.to_be_bytes());
+    bytes[4..].copy_from_slice(&token.to_be_bytes());
+    Receipt::from_bytes(&bytes)
+}
+
+fn parse(receipt: &Receipt) -> Option<(Slot, u64)> {
+    let (slot, token) = receipt.as_bytes().split_first_chunk::<4>()?;
+    let token = <[u8; 8]>::try_from(token).ok()?;
+    Some((Slot::from_be_bytes(*slot), u64::from_be_bytes(token)))
+}
+
+impl Engine {
+    /// Hands out up to `max` messages, each with a fresh fencing token and its attempt counted.
+    pub fn receive(&mut self, now: Timestamp, max: usize) -> Vec<Delivery> {
+        self.tick(now);
+        if self.paused {
+            return Vec::new();
+        }
+        let count = max.min(self.ready.len());
+        let mut deliveries = Vec::with_capacity(count);
+        while deliveries.len() < count {
+            match self.ready.pop(&mut self.entries) {
+                Some(slot) => deliveries.push(self.lease(slot)),
+                None => break,
+            }
+        }
+        deliveries
+    }
+
+    fn lease(&mut self, slot: Slot) -> Delivery {
+        let token = self.next_token;
+        self.next_token = self.next_token.wrapping_add(1);
+        if let Some(at) = self.entry(slot).expires_at() {
+            self.expiring.remove(&(at, slot));
+        }
+        let length = self.config.lease;
+        self.leases.push(&mut self.entries, slot, self.now, length);
+        let delivered_at = self.now;
+        let entry = self.entry_mut(slot);
+        entry.token = token;
+        entry.attempt = entry.attempt.saturating_add(1);
+        Delivery {
+            message: Arc::clone(&entry.message),
+            attempt: entry.attempt,
+            receipt: receipt(slot, token),
+            lease: length,
+            age_from: entry.age_from(),
+            delivered_at,
+            errors: entry.errors(),
+        }
+    }
+
+    /// Ends deliveries; answer *i* belongs to receipt *i*.
+    pub fn ack(&mut self, now: Timestamp, receipts: &[Receipt]) -> Vec<SettleOutcome> {
+        self.tick(now);
+        let ack = |receipt: &Receipt| match self.held(receipt) {
+            None => SettleOutcome::LeaseLost,
+            Some(slot) => {
+                self.leases.remove(&mut self.entries, slot);
+                self.finish(slot, State::Done);
+                SettleOutcome::Done
+            }
+        };
+        receipts.iter().map(ack).collect()
+    }
+
+    /// Gives messages back, each in its own way.
+    pub fn nack(&mut self, now: Timestamp, nacks: &[Nack]) -> Vec<SettleOutcome> {
+        self.tick(now);
+        let nack = |nack: &Nack| match self.held(&nack.receipt) {
+            None => SettleOutcome::LeaseLost,
+            Some(slot) => {
+                self.give_back(slot, nack);
+                SettleOutcome::Done
+            }
+        };
+        nacks.iter().map(nack).collect()
+    }
+
+    /// Lets leases last from now.
+    pub fn extend(&mut self, now: Timestamp, receipts: &[Receipt]) -> Vec<SettleOutcome> {
+        self.tick(now);
+        let length = self.config.lease;
+        let extend = |receipt: &Receipt| match self.held(receipt) {
+            None => SettleOutcome::LeaseLost,
+            Some(slot) => {
+                self.leases.remove(&mut self.entries, slot);
+                self.leases.push(&mut self.entries, slot, self.now, length);
+                SettleOutcome::Done
+            }
+        };
+        receipts.iter().map(extend).collect()
+    }
+
+    /// The slot of the delivery that a receipt stands for, if its lease still lasts.
+    fn held(&self, receipt: &Receipt) -> Option<Slot> {
+        let (slot, token) = parse(receipt)?;
+        let entry = self.entries.get(slot as usize)?;
+        match entry.place {
+            Place::Leased(until) if entry.token == token && until > self.now => Some(slot),
+            _ => None,
+        }
+    }
+
+    fn give_back(&mut self, slot: Slot, nack: &Nack) {
+        self.leases.remove(&mut self.entries, slot);
+        if self
+            .entry(slot)
+            .expires_at()
+            .is_some_and(|at| at <= self.now)
+        {
+            self.finish(slot, State::Expired);
+            return;
+        }
+        let now = self.now;
+        match nack.action {
+            NackAction::Release { after } => {
+                let entry = self.entry_mut(slot);
+                entry.attempt = entry.attempt.saturating_sub(1);
+                self.put_back(slot, due(now, after));
+            }
+            NackAction::Retry { after } => {
+                self.note_cause(slot, nack);
+                self.renew_key(slot);
+                self.put_back(slot, due(now, after));
+            }
+            NackAction::DeadLetter => {
+                self.note_cause(slot, nack);
+                self.renew_key(slot);
+                let entry = self.take_out(slot);
+                let dead = Ended::new(entry, State::Dead, now);
+                let dropped = self.dead.push(dead, self.config.dead_letter_limit);
+                self.dead_dropped += dropped as u64;
+            }
+        }
+    }
+
+    fn note_cause(&mut self, slot: Slot, nack: &Nack) {
+        if let Some(cause) = &nack.cause {
+            let now = self.now;
+            self.entry_mut(slot).failed(now, cause);
+        }
+    }
+}
