@@ -1,0 +1,107 @@
+//! `cargo xtask test`: every check, one after the other, on private servers.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::interrupt::Guard;
+use crate::postgres::Postgres;
+use crate::setup;
+use crate::step::{Limit, Steps};
+use crate::workspace::Workspace;
+
+/// Tests fail instead of skipping when this is set and a server is missing.
+pub const REQUIRE_SERVERS: &str = "FOREBAY_REQUIRE_SERVERS";
+/// The URL of a running server in which tests may create databases.
+pub const POSTGRES_URL: &str = "FOREBAY_TEST_POSTGRES_URL";
+
+/// An example is a demonstration; one that needs longer is something else.
+const EXAMPLE_LIMIT: Duration = Duration::from_mins(1);
+/// How long an example that runs until a signal is left alone.
+const EXAMPLE_RUNS: Duration = Duration::from_secs(3);
+
+/// Which checks to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scope {
+    /// Neither documentation nor examples.
+    pub quick: bool,
+    /// Neither format nor lints.
+    pub no_lint: bool,
+}
+
+/// Runs the checks; the first that fails ends the run. The private PostgreSQL cluster ends
+/// with it in every case, on Ctrl-C too.
+///
+/// # Errors
+///
+/// When a server is missing and cannot be installed, or a check fails.
+pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
+    let guard = Guard::install()?;
+    let mut steps = Steps::new(&guard);
+    if !scope.no_lint {
+        steps.run("fmt", cargo(workspace, "fmt --all --check"))?;
+        steps.run(
+            "clippy",
+            cargo(
+                workspace,
+                "clippy --workspace --all-targets --all-features -- -D warnings",
+            ),
+        )?;
+    }
+    let url = steps.run_inside("postgres", || {
+        setup::postgres()?;
+        let postgres = Postgres::start()?;
+        let url = postgres.url("postgres");
+        guard.keep(postgres);
+        Ok(url)
+    })?;
+    let mut test = cargo(workspace, "test --workspace --all-features");
+    test.env(REQUIRE_SERVERS, "1").env(POSTGRES_URL, url);
+    steps.run_tests("test", test)?;
+    if !scope.quick {
+        let mut doc = cargo(workspace, "doc --workspace --no-deps --all-features");
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+        steps.run("doc", doc)?;
+        examples(workspace, &mut steps)?;
+    }
+    println!("{}", steps.table());
+    println!("tests: {}", steps.tests());
+    Ok(())
+}
+
+/// Runs the checks of the house itself.
+///
+/// # Errors
+///
+/// When one fails.
+pub fn tidy(workspace: &Workspace) -> Result<()> {
+    let guard = Guard::install()?;
+    let command = cargo(workspace, "test --package forebay-tests --test tidy");
+    Steps::new(&guard).run_tests("tidy", command)
+}
+
+fn cargo(workspace: &Workspace, arguments: &str) -> Command {
+    let mut command = workspace.cargo();
+    command.args(arguments.split(' '));
+    command
+}
+
+/// Runs every example to its end, each in an empty folder.
+fn examples(workspace: &Workspace, steps: &mut Steps<'_>) -> Result<()> {
+    if !workspace.has_examples() {
+        return Ok(());
+    }
+    let programs = steps.run_inside("examples", || workspace.build(&["--examples"]))?;
+    for program in programs {
+        let folder = tempfile::tempdir()?;
+        let mut command = Command::new(&program.executable);
+        command.current_dir(folder.path());
+        let limit = Limit {
+            total: EXAMPLE_LIMIT,
+            ask_after: program.until_signal.then_some(EXAMPLE_RUNS),
+        };
+        steps.run_limited(&format!("example {}", program.name), command, limit)?;
+    }
+    Ok(())
+}

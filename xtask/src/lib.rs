@@ -1,0 +1,16 @@
+//! The project's own chores, as a library.
+//!
+//! `cargo xtask` is the command; this library holds what it does, so that the tests in
+//! `tests/` use the same code: the private PostgreSQL cluster and the generated parts of
+//! the documents.
+
+pub mod bench;
+pub mod children;
+pub mod docs;
+pub mod gate;
+pub mod interrupt;
+pub mod port;
+pub mod postgres;
+pub mod setup;
+pub mod step;
+pub mod workspace;

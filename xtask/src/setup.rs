@@ -1,0 +1,138 @@
+//! Finds the servers that the tests need, and installs them where that can be done.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The folder with `initdb`, `postgres` and `psql`, all of one version.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    folder: PathBuf,
+}
+
+impl Binaries {
+    /// Looks on the `PATH` and where distributions put them; the newest version wins.
+    pub fn find() -> Option<Self> {
+        let on_path = env::var_os("PATH")
+            .map(|path| env::split_paths(&path).collect::<Vec<_>>())
+            .unwrap_or_default();
+        on_path
+            .into_iter()
+            .chain(usual_folders())
+            .find(|folder| is_complete(folder))
+            .map(|folder| Self { folder })
+    }
+
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The path of one of them.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Finds the PostgreSQL binaries; as root on Debian and its relatives installs them first
+/// when they are missing.
+///
+/// # Errors
+///
+/// When they are missing and cannot be installed; the error says what to install.
+pub fn postgres() -> Result<Binaries> {
+    if let Some(binaries) = Binaries::find() {
+        return Ok(binaries);
+    }
+    if !nix::unistd::geteuid().is_root() || !Path::new("/usr/bin/apt-get").exists() {
+        bail!(
+            "PostgreSQL's server is missing: install it (Debian, Ubuntu: `apt-get install \
+             postgresql`; Fedora: `dnf install postgresql-server`; macOS: `brew install \
+             postgresql`) so that initdb, postgres and psql are on the PATH"
+        );
+    }
+    apt_get(&["update", "--quiet"])?;
+    apt_get(&[
+        "install",
+        "--yes",
+        "--quiet",
+        "--no-install-recommends",
+        "postgresql",
+    ])?;
+    Binaries::find().context("PostgreSQL was installed, yet its server is nowhere to be found")
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let status = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .status()
+        .context("apt-get cannot be run")?;
+    if !status.success() {
+        bail!("`apt-get {}` failed: {status}", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// A `PATH` often has only the clients; Debian's `psql` there is a wrapper, which is why
+/// the three must sit in one folder.
+fn is_complete(folder: &Path) -> bool {
+    ["initdb", "postgres", "psql"]
+        .iter()
+        .all(|name| folder.join(name).is_file())
+}
+
+fn usual_folders() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    let versioned = [
+        ("/usr/lib/postgresql", "bin"),
+        ("/usr/libexec", "bin"),
+        ("/opt/homebrew/opt", "bin"),
+        ("/usr/local/opt", "bin"),
+    ];
+    for (parent, inside) in versioned {
+        let mut found: Vec<_> = Path::new(parent)
+            .read_dir()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path().join(inside))
+            .filter(|folder| is_complete(folder))
+            .collect();
+        found.sort_by_key(|folder| std::cmp::Reverse(version(folder)));
+        folders.extend(found);
+    }
+    folders.extend(["/usr/libexec/postgresql", "/usr/local/pgsql/bin"].map(PathBuf::from));
+    folders
+}
+
+/// The number in `…/15/bin` or `…/postgresql@15/bin`; a folder without one sorts last.
+fn version(folder: &Path) -> u32 {
+    let digits: String = folder
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_sorts_first() {
+        assert!(version(Path::new("/opt/15/bin")) > version(Path::new("/opt/9/bin")));
+        assert!(version(Path::new("/opt/pg@17/bin")) > version(Path::new("/opt/pg/bin")));
+    }
+
+    #[test]
+    fn a_folder_without_a_server_is_not_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("psql"), "").unwrap();
+        assert!(!is_complete(folder.path()));
+    }
+}
