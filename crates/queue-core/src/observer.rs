@@ -251,13 +251,6 @@ pub enum Event<'a> {
         /// Where.
         source: Source<'a>,
     },
-    /// The queue dropped dead letters because there were too many.
-    DeadLettersDropped {
-        /// Where.
-        source: Source<'a>,
-        /// How many.
-        count: u64,
-    },
 }
 
 /// A list of observers; empty by default. Cheap to clone.
