@@ -44,7 +44,7 @@ impl MemoryBackend {
     }
 
     /// What this backend can do, for tables in the documentation.
-    pub fn describe() -> &'static Capabilities {
+    pub const fn describe() -> &'static Capabilities {
         &CAPABILITIES
     }
 

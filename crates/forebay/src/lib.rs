@@ -1,0 +1,72 @@
+//! forebay: a queue and worker framework with the same promises on every store.
+//!
+//! An HTTP handler publishes and answers 202; a worker does the work in the background, in the same process or in
+//! another; one day the store is changed by `QUEUE_BACKEND` and nothing else changes.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use forebay::{Failure, Meta, State, Task, Worker, shutdown_signal};
+//! # use serde::{Deserialize, Serialize};
+//! # use tower::timeout::TimeoutLayer;
+//! # #[derive(Clone)]
+//! # struct Mailer;
+//! # impl Mailer {
+//! #     fn new() -> Self { Self }
+//! #     async fn send(&self, to: &str, subject: &str, key: Option<&str>) -> std::io::Result<()> { Ok(()) }
+//! # }
+#![doc = include_str!("../examples/readme/program.rs")]
+//! ```
+//!
+//! # Where to look
+//! * [`connect_from_env`] and [`Connector`] open a queue; [`VARIABLES`] lists what they read.
+//! * [`Producer`] publishes typed [`Task`]s; [`NewMessage`] is the untyped form.
+//! * [`Worker`] runs handlers: async functions with extractors ([`Meta`], [`State`], …).
+//! * [`core`] is the contract with everything a backend implements.
+//! * [`telemetry`] has the observers: metrics, logs, traces.
+//!
+//! # Features
+//! `memory` (default) brings the memory backend, `prometheus` the metrics, `otel` the W3C trace context through
+//! OpenTelemetry, `failpoints` the named fail points for tests.
+
+mod connector;
+mod error;
+mod options;
+mod shutdown;
+mod variables;
+
+pub use connector::{Connector, connect_from_env};
+pub use error::Error;
+pub use forebay_queue_core as core;
+pub use forebay_queue_core::{
+    Backend, CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Durability, Environment,
+    FairnessKey, Fingerprint, Headers, IdempotencyKey, Kind, Management, MessageId, NewMessage,
+    Observer, Observers, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Registry,
+    Settings, SettleOutcome, Stats, ThrottleKey, Timestamp, Variable, Weight,
+};
+pub use forebay_telemetry as telemetry;
+pub use forebay_worker as worker;
+pub use forebay_worker::*;
+pub use options::QueueOptions;
+pub use shutdown::{shutdown_requested, shutdown_signal};
+pub use variables::VARIABLES;
+
+/// The backends of this build, one line each. A program that has one of its own adds it and hands the registry to
+/// [`Connector::registry`].
+pub fn registry() -> Registry {
+    let registry = Registry::new();
+    #[cfg(feature = "memory")]
+    let registry = registry.with("memory", |_, environment| {
+        Box::pin(async move {
+            let backend = forebay_queue_memory::MemoryBackend::new(environment);
+            Ok(std::sync::Arc::new(backend) as std::sync::Arc<dyn Backend>)
+        })
+    });
+    #[cfg(not(feature = "memory"))]
+    let registry = registry.without("memory", "memory");
+    registry
+}
+
+/// The guide's blocks are compiled and run with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+pub struct Guide;

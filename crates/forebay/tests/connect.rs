@@ -1,0 +1,72 @@
+//! What the facade makes of settings: a queue, or one line that says what is wrong.
+
+use forebay::{Connector, Settings, VARIABLES};
+
+async fn refused(name: &str, value: &str) -> String {
+    let settings = Settings::from_iter([(name, value)]);
+    match Connector::new(settings).connect("emails").await {
+        Ok(_) => panic!("{name}={value} was accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn defaults_give_a_memory_queue() {
+    let queue = Connector::new(Settings::default())
+        .connect("emails")
+        .await
+        .unwrap();
+    assert_eq!(queue.backend().name(), "memory");
+    assert_eq!(queue.management().stats().await.unwrap().capacity, 10_000);
+}
+
+#[tokio::test]
+async fn every_wrong_value_names_variable_value_and_what_is_allowed_on_one_line() {
+    let wrong = [
+        ("QUEUE_BACKEND", "kafka"),
+        ("QUEUE_DURABILITY", "forever"),
+        ("QUEUE_CAPACITY", "0"),
+        ("QUEUE_CAPACITY", "ten"),
+        ("QUEUE_CAPACITY", "-1"),
+        ("QUEUE_PUBLISH_WAIT", "100"),
+        ("QUEUE_PUBLISH_WAIT", "2h"),
+        ("QUEUE_LEASE", "1ms"),
+        ("QUEUE_LEASE", "soon"),
+        ("IDEMPOTENCY_WINDOW", "a day"),
+        ("DLQ_RETENTION", "-3d"),
+    ];
+    for (name, value) in wrong {
+        let error = refused(name, value).await;
+        assert!(error.contains(&format!("{name}={value}")), "{error}");
+        assert!(error.contains("allowed: "), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    let tried: Vec<&str> = wrong.iter().map(|(name, _)| *name).collect();
+    for variable in VARIABLES {
+        assert!(
+            tried.contains(&variable.name),
+            "{} is not tried",
+            variable.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_durability_that_is_not_met_stops_the_start() {
+    let error = refused("QUEUE_DURABILITY", "fsynced").await;
+    assert!(
+        error.contains("does not give durability fsynced: found memory"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_defaults_in_the_table_are_the_defaults() {
+    let listed = VARIABLES.iter().filter(|v| !v.default.is_empty());
+    let settings = listed.map(|v| (v.name, v.default)).collect();
+    let listed = forebay::QueueOptions::from_settings(&settings).unwrap();
+    assert_eq!(
+        listed,
+        forebay::QueueOptions::from_settings(&Settings::default()).unwrap()
+    );
+}
