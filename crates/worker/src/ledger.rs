@@ -1,0 +1,248 @@
+use std::time::Duration;
+
+use forebay_queue_core::{Delivery, Receipt, SettleOutcome};
+use futures_util::future::{AbortHandle, AbortRegistration};
+use parking_lot::Mutex;
+use slab::Slab;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Every lease that the worker holds from one queue: prefetched, running, and finished but not settled.
+///
+/// The fetcher adds in batches, the settler removes in batches, the keeper walks it; slots stay away from it.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    // Held for a walk over at most concurrency + prefetch entries, never across an await.
+    book: Mutex<Book>,
+    /// An extension is due earlier than the keeper expects.
+    pub(crate) extend_earlier: Notify,
+    /// A lease ends earlier than the keeper expects.
+    pub(crate) expire_earlier: Notify,
+}
+
+#[derive(Default)]
+struct Book {
+    held: Slab<Held>,
+    next_serial: u64,
+    /// Until when each half of the keeper sleeps; `None` is until it is told.
+    extend_planned: Option<Instant>,
+    expire_planned: Option<Instant>,
+}
+
+struct Held {
+    serial: u64,
+    receipt: Receipt,
+    extend_at: Instant,
+    deadline: Instant,
+    abort: AbortHandle,
+    lost: bool,
+}
+
+/// Names one entry; a later entry in the same place has another serial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    index: usize,
+    serial: u64,
+}
+
+/// A lease as the fetcher got it.
+pub(crate) struct Fetched {
+    pub(crate) key: Key,
+    pub(crate) delivery: Delivery,
+    pub(crate) received: Instant,
+    pub(crate) abort: AbortRegistration,
+}
+
+/// What is to be extended now, or when that will be.
+pub(crate) enum Due {
+    Now(Vec<(Key, Receipt)>),
+    At(Instant),
+    Never,
+}
+
+impl Ledger {
+    pub(crate) fn len(&self) -> usize {
+        self.book.lock().held.len()
+    }
+
+    pub(crate) fn insert(&self, deliveries: Vec<Delivery>, received: Instant) -> Vec<Fetched> {
+        let mut book = self.book.lock();
+        let mut earliest: Option<(Instant, Instant)> = None;
+        let fetched = deliveries
+            .into_iter()
+            .map(|delivery| {
+                let (abort, registration) = AbortHandle::new_pair();
+                let (extend_at, deadline) = terms(received, delivery.lease);
+                earliest = Some(earliest.map_or((extend_at, deadline), |(e, d)| {
+                    (e.min(extend_at), d.min(deadline))
+                }));
+                book.next_serial += 1;
+                let serial = book.next_serial;
+                let index = book.held.insert(Held {
+                    serial,
+                    receipt: Receipt::from_bytes(delivery.receipt.as_bytes()),
+                    extend_at,
+                    deadline,
+                    abort,
+                    lost: false,
+                });
+                Fetched {
+                    key: Key { index, serial },
+                    delivery,
+                    received,
+                    abort: registration,
+                }
+            })
+            .collect();
+        if let Some((extend_at, deadline)) = earliest {
+            if book
+                .extend_planned
+                .is_none_or(|planned| extend_at < planned)
+            {
+                book.extend_planned = Some(extend_at);
+                self.extend_earlier.notify_one();
+            }
+            if book.expire_planned.is_none_or(|planned| deadline < planned) {
+                book.expire_planned = Some(deadline);
+                self.expire_earlier.notify_one();
+            }
+        }
+        fetched
+    }
+
+    /// Removes what was settled, or needs no settling any more.
+    pub(crate) fn remove(&self, keys: impl Iterator<Item = Key>) {
+        let mut book = self.book.lock();
+        for key in keys {
+            if book.get(key).is_some() {
+                book.held.remove(key.index);
+            }
+        }
+    }
+
+    /// The receipts that settle these; `None` for a lease that is lost.
+    pub(crate) fn receipts(&self, keys: impl Iterator<Item = Key>) -> Vec<Option<Receipt>> {
+        let book = self.book.lock();
+        let receipt = |held: &Held| Receipt::from_bytes(held.receipt.as_bytes());
+        keys.map(|key| book.get(key).filter(|held| !held.lost).map(receipt))
+            .collect()
+    }
+
+    pub(crate) fn is_lost(&self, key: Key) -> bool {
+        self.book.lock().get(key).is_none_or(|held| held.lost)
+    }
+
+    /// What is due for extension: when something is, also everything that will be within half as long again, so
+    /// that leases of one age travel together.
+    pub(crate) fn due(&self, now: Instant, lease: Duration) -> Due {
+        let mut book = self.book.lock();
+        let live = book.held.iter().filter(|(_, held)| !held.lost);
+        let Some(first) = live.map(|(_, held)| held.extend_at).min() else {
+            book.extend_planned = None;
+            return Due::Never;
+        };
+        if first > now {
+            book.extend_planned = Some(first);
+            return Due::At(first);
+        }
+        let horizon = now + lease / 6;
+        let due = book
+            .held
+            .iter()
+            .filter(|(_, held)| !held.lost && held.extend_at <= horizon)
+            .map(|(index, held)| {
+                let serial = held.serial;
+                let receipt = Receipt::from_bytes(held.receipt.as_bytes());
+                (Key { index, serial }, receipt)
+            })
+            .collect();
+        Due::Now(due)
+    }
+
+    /// Notes the answer to an extension that was sent at `sent`; says how many leases turned out to be lost.
+    pub(crate) fn extended(
+        &self,
+        keys: &[(Key, Receipt)],
+        outcomes: &[SettleOutcome],
+        sent: Instant,
+        lease: Duration,
+    ) -> usize {
+        let mut book = self.book.lock();
+        let mut lost = 0;
+        for ((key, _), outcome) in keys.iter().zip(outcomes) {
+            let Some(held) = book.get_mut(*key) else {
+                continue;
+            };
+            match outcome {
+                SettleOutcome::Done => (held.extend_at, held.deadline) = terms(sent, lease),
+                SettleOutcome::LeaseLost => {
+                    held.lose();
+                    lost += 1;
+                }
+            }
+        }
+        lost
+    }
+
+    /// Puts a failed extension off until `at`.
+    pub(crate) fn postpone(&self, keys: &[(Key, Receipt)], at: Instant) {
+        let mut book = self.book.lock();
+        for (key, _) in keys {
+            if let Some(held) = book.get_mut(*key) {
+                held.extend_at = at;
+            }
+        }
+    }
+
+    /// Gives up every lease whose end has come; says how many, and when the next one ends.
+    pub(crate) fn expire(&self, now: Instant) -> (usize, Option<Instant>) {
+        let mut book = self.book.lock();
+        let mut expired = 0;
+        let mut next: Option<Instant> = None;
+        for (_, held) in &mut book.held {
+            if held.lost {
+                continue;
+            }
+            if held.deadline <= now {
+                held.lose();
+                expired += 1;
+            } else {
+                next = Some(next.map_or(held.deadline, |n| n.min(held.deadline)));
+            }
+        }
+        book.expire_planned = next;
+        (expired, next)
+    }
+
+    /// Stops every handler that still runs. The leases stay held, so that they can be given back.
+    pub(crate) fn abort_all(&self) {
+        for (_, held) in &self.book.lock().held {
+            held.abort.abort();
+        }
+    }
+}
+
+impl Book {
+    fn get(&self, key: Key) -> Option<&Held> {
+        let held = self.held.get(key.index)?;
+        (held.serial == key.serial).then_some(held)
+    }
+
+    fn get_mut(&mut self, key: Key) -> Option<&mut Held> {
+        let held = self.held.get_mut(key.index)?;
+        (held.serial == key.serial).then_some(held)
+    }
+}
+
+impl Held {
+    fn lose(&mut self) {
+        self.lost = true;
+        self.abort.abort();
+    }
+}
+
+/// When a lease is extended, and when it counts as lost without an answer. A tenth is left for the way of the
+/// hand-out and for clocks that differ: the handler is cancelled within the lease.
+fn terms(from: Instant, lease: Duration) -> (Instant, Instant) {
+    (from + lease / 3, from + lease - lease / 10)
+}
