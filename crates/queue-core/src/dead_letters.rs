@@ -1,9 +1,10 @@
+use std::fmt;
 use std::time::Duration;
 
 use crate::{FairnessKey, Kind, MessageId};
 
 /// Which dead letters are meant: those for which everything that is set holds. The default is all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterFilter {
     /// Only these.
     pub ids: Option<Vec<MessageId>>,
@@ -31,6 +32,23 @@ impl DeadLetterFilter {
             ids: Some(vec![id]),
             ..Self::default()
         }
+    }
+}
+
+impl fmt::Debug for DeadLetterFilter {
+    /// Prints the length of the error text only: it is part of what an application said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetterFilter")
+            .field("ids", &self.ids)
+            .field("kind", &self.kind)
+            .field(
+                "error_contains_bytes",
+                &self.error_contains.as_ref().map(String::len),
+            )
+            .field("older_than", &self.older_than)
+            .field("newer_than", &self.newer_than)
+            .field("fairness_key", &self.fairness_key)
+            .finish()
     }
 }
 

@@ -98,6 +98,11 @@ impl Archive {
         self.by_id.insert(ended.message.id(), self.next);
         self.by_end.insert(self.next, ended);
         self.next += 1;
+        self.shrink(limit)
+    }
+
+    /// Lets the oldest go that are over `limit`; answers how many.
+    pub(crate) fn shrink(&mut self, limit: usize) -> usize {
         let mut dropped = 0;
         while self.by_end.len() > limit && self.pop_first() {
             dropped += 1;

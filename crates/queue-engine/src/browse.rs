@@ -64,23 +64,19 @@ impl Engine {
         self.settle_time(now);
         let after = read_cursor(state, page.after.as_ref())?;
         let limit = page.limit;
+        let count = limit.saturating_add(1);
         let mut items = match state {
-            State::Scheduled | State::Ready | State::Leased => {
-                self.live_after(state, after, limit + 1)
-            }
+            State::Scheduled | State::Ready | State::Leased => self.live_after(state, after, count),
             State::Dead => {
                 let view = |(number, ended): (u64, &crate::archive::Ended)| (number, ended.view());
-                self.dead.after(after).take(limit + 1).map(view).collect()
+                self.dead.after(after).take(count).map(view).collect()
             }
             _ => {
                 let of_state = self
                     .done
                     .after(after)
                     .filter(|(_, ended)| ended.state == state);
-                of_state
-                    .take(limit + 1)
-                    .map(|(n, e)| (n, e.view()))
-                    .collect()
+                of_state.take(count).map(|(n, e)| (n, e.view())).collect()
             }
         };
         Ok(cut(state, &mut items, limit))
@@ -88,7 +84,7 @@ impl Engine {
 
     /// The first `count` live messages of a state whose order of acceptance is after `after`.
     fn live_after(&self, state: State, after: u64, count: usize) -> Vec<(u64, StoredMessage)> {
-        let mut first = BinaryHeap::with_capacity(count + 1);
+        let mut first = BinaryHeap::new();
         for (slot, entry) in &self.entries {
             if entry.state() == state && entry.sequence > after {
                 first.push((entry.sequence, slot));

@@ -7,7 +7,7 @@ use crate::keys;
 impl Engine {
     /// Takes a message back that has not been handed out.
     pub fn cancel(&mut self, now: Timestamp, target: &CancelTarget) -> CancelOutcome {
-        self.tick(now);
+        self.settle_time(now);
         let (id, by_key) = match target {
             CancelTarget::Id(id) => (*id, false),
             CancelTarget::Key(key) => match self.keys.get(&keys::hash(key), self.now) {

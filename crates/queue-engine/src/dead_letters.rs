@@ -20,7 +20,7 @@ impl Engine {
     ) -> Result<Page<StoredMessage>, Error> {
         self.settle_time(now);
         let after = read_cursor(State::Dead, page.after.as_ref())?;
-        let numbers = self.matching(filter, after, page.limit + 1);
+        let numbers = self.matching(filter, after, page.limit.saturating_add(1));
         let view = |n| self.dead.get(n).map(|ended| (n, ended.view()));
         let mut items = numbers.into_iter().filter_map(view).collect();
         Ok(cut(State::Dead, &mut items, page.limit))
@@ -55,7 +55,7 @@ impl Engine {
         entry.history = Some(history);
         let slot = self.insert(entry);
         self.renew_key(slot);
-        self.put_back(slot, None);
+        self.put_back(slot, self.now);
     }
 
     /// Deletes dead letters, oldest first; answers how many.

@@ -67,9 +67,12 @@ impl Engine {
         &self.config
     }
 
-    /// Another configuration from now on. Running leases keep their end.
+    /// Another configuration from now on. Running leases keep their end; dead and ended messages over a smaller
+    /// limit go, the oldest first.
     pub fn update(&mut self, config: QueueConfig) {
         self.config = config;
+        self.dead_dropped += self.dead.shrink(self.config.dead_letter_limit) as u64;
+        self.done.shrink(self.config.retain_done_limit);
     }
 
     /// Whether a receive would hand something out.
@@ -100,12 +103,16 @@ impl Engine {
         [due, lease, expiry].into_iter().flatten().min()
     }
 
+    /// When the window of an idempotency key may end next: until then no key makes room for another.
+    pub fn next_key_end(&self) -> Option<Timestamp> {
+        self.keys.next_end()
+    }
+
     /// Lets time pass. Every other step does this first; answers whether all that was due is dealt with.
     pub fn tick(&mut self, now: Timestamp) -> bool {
         self.now = self.now.max(now);
         let mut through = self.expire_messages();
-        through &= self.end_leases();
-        through &= self.promote_due();
+        through &= self.bring_back();
         through &= self.keys.expire(self.now, BUDGET);
         let config = &self.config;
         through &= self
@@ -133,35 +140,34 @@ impl Engine {
         false
     }
 
-    fn end_leases(&mut self) -> bool {
+    /// What is due, and what lost its lease, becomes ready in the order of those times, however late this step
+    /// comes: the line of the ready ones stays sorted by age.
+    fn bring_back(&mut self) -> bool {
         for _ in 0..BUDGET {
-            match self.leases.first(&self.entries) {
-                Some((until, slot)) if until <= self.now => {
-                    self.leases.remove(&mut self.entries, slot);
-                    let now = self.now;
-                    self.entry_mut(slot).failed(now, "the lease ran out");
-                    self.put_back(slot, None);
+            let due = self.scheduled.first().map(|(at, ..)| *at);
+            let lease = self.leases.first(&self.entries);
+            match (due, lease) {
+                (Some(due), lease) if due <= self.now && lease.is_none_or(|(at, _)| due <= at) => {
+                    self.promote_first();
                 }
+                (_, Some((until, slot))) if until <= self.now => self.end_lease(slot, until),
                 _ => return true,
             }
         }
         false
     }
 
-    fn promote_due(&mut self) -> bool {
-        for _ in 0..BUDGET {
-            match self.scheduled.first() {
-                Some((due, ..)) if *due <= self.now => {
-                    if let Some((_, _, slot)) = self.scheduled.pop_first() {
-                        let now = self.now;
-                        self.entry_mut(slot).place = Place::Ready(now);
-                        self.ready.push(&mut self.entries, slot);
-                    }
-                }
-                _ => return true,
-            }
+    fn promote_first(&mut self) {
+        if let Some((due, _, slot)) = self.scheduled.pop_first() {
+            self.entry_mut(slot).place = Place::Ready(due);
+            self.ready.push(&mut self.entries, slot);
         }
-        false
+    }
+
+    fn end_lease(&mut self, slot: Slot, until: Timestamp) {
+        self.leases.remove(&mut self.entries, slot);
+        self.entry_mut(slot).failed(until, "the lease ran out");
+        self.put_back(slot, until);
     }
 
     pub(crate) fn entry(&self, slot: Slot) -> &Entry {
@@ -172,8 +178,8 @@ impl Engine {
         &mut self.entries[slot as usize]
     }
 
-    /// A message that is in no place yet becomes scheduled, or ready where `due` is none or past; expired, it leaves.
-    pub(crate) fn put_back(&mut self, slot: Slot, due: Option<Timestamp>) {
+    /// A message that is in no place yet becomes scheduled, or ready where `due` has come; expired, it leaves.
+    pub(crate) fn put_back(&mut self, slot: Slot, due: Timestamp) {
         if let Some(at) = self.entry(slot).expires_at() {
             if at <= self.now {
                 self.finish(slot, State::Expired);
@@ -181,13 +187,12 @@ impl Engine {
             }
             self.expiring.insert((at, slot));
         }
-        if let Some(due) = due.filter(|due| *due > self.now) {
+        if due > self.now {
             let sequence = self.entry(slot).sequence;
             self.entry_mut(slot).place = Place::Scheduled(due);
             self.scheduled.insert((due, sequence, slot));
         } else {
-            let now = self.now;
-            self.entry_mut(slot).place = Place::Ready(now);
+            self.entry_mut(slot).place = Place::Ready(due);
             self.ready.push(&mut self.entries, slot);
         }
     }

@@ -130,8 +130,3 @@ impl Entry {
         }
     }
 }
-
-/// When something that is given back after `after` is due; `None` is at once.
-pub(crate) fn due(now: Timestamp, after: Duration) -> Option<Timestamp> {
-    (!after.is_zero()).then(|| now.after(after))
-}

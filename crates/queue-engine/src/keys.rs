@@ -44,6 +44,11 @@ impl Keys {
         self.known.len()
     }
 
+    /// When the first window may end; a renewed key is counted with its old end.
+    pub(crate) fn next_end(&self) -> Option<Timestamp> {
+        self.ends.peek().map(|Reverse((end, _))| *end)
+    }
+
     /// What a key stands for, if its window lasts at `now`.
     pub(crate) fn get(&self, hash: &KeyHash, now: Timestamp) -> Option<&Known> {
         self.known.get(hash).filter(|known| known.until > now)

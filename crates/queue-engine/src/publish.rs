@@ -31,6 +31,15 @@ pub enum Refusal {
     IdInUse(MessageId),
 }
 
+/// What is to become of a batch.
+struct Planned {
+    plans: Vec<Plan>,
+    /// How many messages it adds.
+    fresh: usize,
+    /// How many idempotency keys it adds.
+    keyed: usize,
+}
+
 /// What is to become of one message of a batch.
 enum Plan {
     Accept(Option<KeyHash>),
@@ -53,11 +62,18 @@ impl Engine {
         messages: &mut Vec<NewMessage>,
         mut new_id: impl FnMut() -> MessageId,
     ) -> Result<Vec<PublishOutcome>, Refusal> {
-        self.tick(now);
-        let plan = self.plan(messages)?;
+        let through = self.tick(now);
+        let plans = match self.checked_plan(messages) {
+            // What has ended but is not dealt with yet still takes room.
+            Err(_) if !through => {
+                self.settle_time(now);
+                self.checked_plan(messages)?
+            }
+            plans => plans?,
+        };
         let mut outcomes: Vec<PublishOutcome> = Vec::with_capacity(messages.len());
         let mut fingerprints = Vec::new();
-        for (message, plan) in messages.drain(..).zip(plan) {
+        for (message, plan) in messages.drain(..).zip(plans) {
             let outcome = match plan {
                 Plan::Duplicate(outcome) => outcome,
                 Plan::Repeat(first) => PublishOutcome::Duplicate {
@@ -80,18 +96,26 @@ impl Engine {
         Ok(outcomes)
     }
 
-    /// The outcomes of a batch of nothing but duplicates of messages accepted before; such a batch needs no room.
-    pub fn all_duplicates(
+    /// What a batch is answered with that may not be taken now, because others have been waiting longer.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`] and [`Refusal::IdInUse`] as from [`Engine::publish`]; otherwise [`Refusal::Full`], unless
+    /// it is nothing but duplicates of messages accepted before: they need no room.
+    pub fn answer_without_room(
         &mut self,
         now: Timestamp,
         messages: &[NewMessage],
-    ) -> Option<Vec<PublishOutcome>> {
-        self.tick(now);
-        let outcome = |message: &NewMessage| {
-            let hash = keys::hash(message.idempotency_key()?);
-            self.duplicate_of(&hash, message)
+    ) -> Result<Vec<PublishOutcome>, Refusal> {
+        self.settle_time(now);
+        let Planned { plans, fresh, .. } = self.plan(messages);
+        self.check_for_good(messages, &plans, fresh)?;
+        let duplicate = |plan| match plan {
+            Plan::Duplicate(outcome) => Some(outcome),
+            Plan::Accept(_) | Plan::Repeat(_) => None,
         };
-        messages.iter().map(outcome).collect()
+        let outcomes: Option<Vec<PublishOutcome>> = plans.into_iter().map(duplicate).collect();
+        let limit = self.config.capacity;
+        outcomes.ok_or(Refusal::Full { limit })
     }
 
     fn duplicate_of(&self, hash: &KeyHash, message: &NewMessage) -> Option<PublishOutcome> {
@@ -102,7 +126,18 @@ impl Engine {
         })
     }
 
-    fn plan(&self, messages: &[NewMessage]) -> Result<Vec<Plan>, Refusal> {
+    fn checked_plan(&self, messages: &[NewMessage]) -> Result<Vec<Plan>, Refusal> {
+        let Planned {
+            plans,
+            fresh,
+            keyed,
+        } = self.plan(messages);
+        self.check_for_good(messages, &plans, fresh)?;
+        self.check_room(fresh, keyed)?;
+        Ok(plans)
+    }
+
+    fn plan(&self, messages: &[NewMessage]) -> Planned {
         let mut plans = Vec::with_capacity(messages.len());
         let mut keyed: HashMap<KeyHash, usize> = HashMap::new();
         let mut fresh = 0;
@@ -116,9 +151,11 @@ impl Engine {
             }
             plans.push(plan);
         }
-        self.check_room(fresh, keyed.len())?;
-        self.check_ids(messages, &plans)?;
-        Ok(plans)
+        Planned {
+            plans,
+            fresh,
+            keyed: keyed.len(),
+        }
     }
 
     fn plan_keyed(
@@ -142,11 +179,22 @@ impl Engine {
         }
     }
 
-    fn check_room(&self, fresh: usize, keyed: usize) -> Result<(), Refusal> {
+    /// What no waiting helps against.
+    fn check_for_good(
+        &self,
+        messages: &[NewMessage],
+        plans: &[Plan],
+        fresh: usize,
+    ) -> Result<(), Refusal> {
         let limit = self.config.capacity;
         if fresh > limit {
             return Err(Refusal::TooLarge { size: fresh, limit });
         }
+        self.check_ids(messages, plans)
+    }
+
+    fn check_room(&self, fresh: usize, keyed: usize) -> Result<(), Refusal> {
+        let limit = self.config.capacity;
         if fresh > self.room() {
             return Err(Refusal::Full { limit });
         }
@@ -182,11 +230,10 @@ impl Engine {
 
     fn accept(&mut self, message: NewMessage, id: MessageId, key: Option<KeyHash>) {
         let message = Arc::new(Message::accept(message, id, self.now));
-        let due = message.deliver_at();
+        let due = message.deliver_at().unwrap_or(self.now).max(self.now);
         if let Some(hash) = key {
-            let from = due.unwrap_or(self.now).max(self.now);
             let fingerprint = message.fingerprint().copied();
-            let until = from.after(self.config.idempotency_window);
+            let until = due.after(self.config.idempotency_window);
             self.keys.renew(hash, id, fingerprint, self.now, until);
         }
         let slot = self.insert(Entry::new(message, self.next_sequence));

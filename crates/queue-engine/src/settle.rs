@@ -4,7 +4,7 @@ use forebay_queue_core::{Delivery, Nack, NackAction, Receipt, SettleOutcome, Sta
 
 use crate::archive::Ended;
 use crate::engine::Engine;
-use crate::entry::{Place, Slot, due};
+use crate::entry::{Place, Slot};
 
 /// Slot (4 bytes) and fencing token (8 bytes), big-endian.
 const RECEIPT_BYTES: usize = 12;
@@ -25,16 +25,23 @@ fn parse(receipt: &Receipt) -> Option<(Slot, u64)> {
 impl Engine {
     /// Hands out up to `max` messages, each with a fresh fencing token and its attempt counted.
     pub fn receive(&mut self, now: Timestamp, max: usize) -> Vec<Delivery> {
-        self.tick(now);
+        // What has come due may stand behind more that has ended than one step deals with.
+        while !self.tick(now) && self.ready.len() == 0 {}
         if self.paused {
             return Vec::new();
         }
-        let count = max.min(self.ready.len());
-        let mut deliveries = Vec::with_capacity(count);
-        while deliveries.len() < count {
-            match self.ready.pop(&mut self.entries) {
-                Some(slot) => deliveries.push(self.lease(slot)),
-                None => break,
+        let mut deliveries = Vec::with_capacity(max.min(self.ready.len()));
+        while deliveries.len() < max {
+            let Some(slot) = self.ready.pop(&mut self.entries) else {
+                break;
+            };
+            match self.entry(slot).expires_at() {
+                // The step that lets time pass has a budget, and may not have come to this one yet.
+                Some(at) if at <= self.now => {
+                    self.expiring.remove(&(at, slot));
+                    self.finish(slot, State::Expired);
+                }
+                _ => deliveries.push(self.lease(slot)),
             }
         }
         deliveries
@@ -130,12 +137,12 @@ impl Engine {
             NackAction::Release { after } => {
                 let entry = self.entry_mut(slot);
                 entry.attempt = entry.attempt.saturating_sub(1);
-                self.put_back(slot, due(now, after));
+                self.put_back(slot, now.after(after));
             }
             NackAction::Retry { after } => {
                 self.note_cause(slot, nack);
                 self.renew_key(slot);
-                self.put_back(slot, due(now, after));
+                self.put_back(slot, now.after(after));
             }
             NackAction::DeadLetter => {
                 self.note_cause(slot, nack);

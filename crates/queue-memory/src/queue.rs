@@ -58,14 +58,17 @@ impl MemoryQueue {
             let answer = if my_turn {
                 engine.publish(now, messages, || environment.next_id())
             } else {
-                let limit = engine.config().capacity;
-                engine
-                    .all_duplicates(now, messages)
-                    .ok_or(Refusal::Full { limit })
+                engine.answer_without_room(now, messages)
             };
-            // Only the first watches the time: the others cannot go before it.
-            let next = my_turn.then(|| engine.next_event()).flatten();
-            answer.map_err(|refusal| (refusal, next, now))
+            answer.map_err(|refusal| {
+                // Only the first watches the time: the others cannot go before it.
+                let next = match refusal {
+                    _ if !my_turn => None,
+                    Refusal::KeysFull { .. } => engine.next_key_end(),
+                    _ => engine.next_event(),
+                };
+                (refusal, next, now)
+            })
         })?;
         match attempt {
             Ok(outcomes) => Ok(Attempt::Published(outcomes)),
@@ -209,6 +212,9 @@ impl Queue for MemoryQueue {
     }
 
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Error> {
+        if max == 0 {
+            return self.step(|_, _| Vec::new());
+        }
         let deadline = deadline(wait);
         let mut watch = None;
         loop {

@@ -47,11 +47,12 @@ impl Shared {
     }
 
     /// One step under the lock, at the time it is now. Afterwards wakes a receiver if there is something to hand
-    /// out or something is due earlier than the waiting ones know, and the first publisher if there is room.
+    /// out or something is due earlier than the waiting ones know, and the first publisher if there is more room.
     pub(crate) fn with<T>(&self, step: impl FnOnce(&mut State, Timestamp) -> T) -> T {
         let mut state = self.state.lock();
         // Read under the lock, so that no step sees an earlier time than the one before it.
         let now = self.environment.now();
+        let room = state.engine.room();
         let answer = step(&mut state, now);
         let has_ready = state.engine.has_ready();
         let next = state.engine.next_event();
@@ -61,7 +62,9 @@ impl Shared {
             (None, _) => false,
         };
         state.armed = next;
-        if !state.publishers.is_empty() && (state.engine.room() > 0 || earlier) {
+        // More room than before, not some room: the first may wait for more than there is, and its own look must
+        // not wake it again.
+        if state.engine.room() > room || earlier {
             state.publishers.wake_first();
         }
         let dropped = state.engine.dead_letters_dropped() - state.dropped;
