@@ -10,8 +10,8 @@ use crate::{assert_none, tree};
 /// The excuse, on the line or in the comment right above it.
 const EXCUSE: &str = "// tidy: sleep — ";
 
-/// A suite whose every asynchronous test pauses tokio's clock may sleep on that clock: such
-/// a sleep takes no time and hopes for nothing. A thread's sleep always needs its excuse.
+/// Where every asynchronous test pauses tokio's clock, sleeping on that clock takes no time and hopes for nothing: in
+/// a file whose tests all do, and in one without tests when its whole suite does. A thread's sleep always needs its excuse.
 fn sleeps(source: &Source, is_paused: bool) -> Vec<String> {
     static SLEEP: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(^|[^.\w])sleep(_until)?\s*\(").expect("the pattern is right")
@@ -45,14 +45,22 @@ fn is_excused(source: &Source, line: usize) -> bool {
             .any(|above| above.starts_with(EXCUSE))
 }
 
-fn clock_is_paused<'a>(suite: impl IntoIterator<Item = &'a Source>) -> bool {
-    let (mut tests, mut paused) = (0, 0);
-    for source in suite {
-        let code = source.code.join("\n");
-        tests += code.matches("#[tokio::test").count();
-        paused += code.matches("start_paused = true").count();
+/// How many asynchronous tests there are, and how many of them pause the clock.
+fn tests(source: &Source) -> (usize, usize) {
+    let code = source.code.join("\n");
+    let paused = code.matches("start_paused = true").count();
+    (code.matches("#[tokio::test").count(), paused)
+}
+
+fn clock_is_paused<'a>(source: &Source, suite: impl IntoIterator<Item = &'a Source>) -> bool {
+    let (mut all, mut paused) = tests(source);
+    if all == 0 {
+        (all, paused) = suite
+            .into_iter()
+            .map(tests)
+            .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     }
-    tests > 0 && tests == paused
+    all > 0 && all == paused
 }
 
 #[test]
@@ -62,7 +70,7 @@ fn no_test_sleeps_and_hopes() {
     for source in sources {
         let suite = suite(&source.path);
         let files = sources.iter().filter(|file| file.path.starts_with(suite));
-        findings.extend(sleeps(source, clock_is_paused(files)));
+        findings.extend(sleeps(source, clock_is_paused(source, files)));
     }
     assert_none(&findings);
 }
@@ -71,7 +79,7 @@ fn no_test_sleeps_and_hopes() {
 fn no_test_sleeps_and_hopes_bites() {
     let of = |text: &str| {
         let source = Source::new("crates/a/tests/a.rs", text);
-        sleeps(&source, clock_is_paused([&source])).len()
+        sleeps(&source, clock_is_paused(&source, [&source])).len()
     };
     assert_eq!(of("fn a() { std::thread::sleep(b); }"), 1);
     assert_eq!(of("async fn a() { tokio::time::sleep(b).await; }"), 1);

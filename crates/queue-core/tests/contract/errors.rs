@@ -181,16 +181,16 @@ fn a_foreign_error_is_a_source_and_not_in_the_text() {
     let errors = [
         Error::Unavailable {
             backend: "redis",
-            source: Some("refused by 10.0.0.1".into()),
+            source: Some("refused by 192.0.2.1".into()),
         },
         Error::Interrupted {
             backend: "redis",
-            source: Some("refused by 10.0.0.1".into()),
+            source: Some("refused by 192.0.2.1".into()),
         },
     ];
     for error in errors {
-        assert!(!error.to_string().contains("10.0.0.1"));
+        assert!(!error.to_string().contains("192.0.2.1"));
         let source = std::error::Error::source(&error).unwrap();
-        assert_eq!(source.to_string(), "refused by 10.0.0.1");
+        assert_eq!(source.to_string(), "refused by 192.0.2.1");
     }
 }

@@ -122,6 +122,7 @@ async fn a_dropped_publish_has_published_the_whole_batch_or_nothing() {
         let publish = house.queue.publish(batch, MINUTE);
         let patience = Duration::from_millis(below(&random, 6));
         let drain = async {
+            // tidy: sleep — a moment at random is the point: every order of the two has to hold
             tokio::time::sleep(Duration::from_millis(3)).await;
             drain_all(&house).await.len()
         };

@@ -57,6 +57,7 @@ impl Scripted {
 
     async fn answer(&self) -> Answer {
         let (delay, answer) = self.answers.lock().unwrap().pop_front().unwrap();
+        // tidy: sleep — the delay that the test asks for, on a paused clock
         tokio::time::sleep(delay).await;
         if matches!(answer, Answer::Never) {
             std::future::pending::<()>().await;
@@ -191,7 +192,7 @@ impl Backend for Store {
 pub(crate) fn unavailable() -> Error {
     Error::Unavailable {
         backend: "scripted",
-        source: Some("canary-source: redis://user:canary-password@10.0.0.1".into()),
+        source: Some("canary-source: redis://user:canary-password@192.0.2.1".into()),
     }
 }
 

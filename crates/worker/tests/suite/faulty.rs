@@ -127,6 +127,7 @@ impl Queue for FaultyQueue {
         }
         let millis = self.faults.ack_millis.load(Ordering::SeqCst);
         if millis > 0 {
+            // tidy: sleep — the store takes as long as the test asks for
             tokio::time::sleep(Duration::from_millis(millis as u64)).await;
         }
         let outcomes = self.inner.ack(receipts).await?;

@@ -141,6 +141,7 @@ impl Fixture {
                 Instant::now() < limit,
                 "not within an hour: {what}: {stats:?}"
             );
+            // tidy: sleep — a step of polling with a limit
             sleep(Duration::from_millis(2)).await;
         }
     }
@@ -187,6 +188,7 @@ pub(crate) async fn until(what: &str, mut reached: impl FnMut() -> bool) {
     let limit = Instant::now() + Duration::from_hours(1);
     while !reached() {
         assert!(Instant::now() < limit, "not within an hour: {what}");
+        // tidy: sleep — a step of polling with a limit
         sleep(Duration::from_millis(1)).await;
     }
 }
