@@ -73,13 +73,11 @@ pub enum EventError {
 impl Event {
     /// The event of a request accepted at this time.
     pub fn accept(request: Request, accepted_at: OffsetDateTime) -> Self {
-        let (sent_at, said) = match request.sent_at {
-            Some(at) => (at, SentAt::Client(at)),
-            None => {
-                let at = timestamp::to_micros(accepted_at);
-                (at, SentAt::Server(at))
-            }
-        };
+        let filled_in = timestamp::to_micros(accepted_at);
+        let sent_at = request.sent_at.unwrap_or(filled_in);
+        let said = request
+            .sent_at
+            .map_or(SentAt::Server(filled_in), SentAt::Client);
         let body_hash = hash(&request.body);
         let from = request.from.as_str();
         let to = request.to.as_str();

@@ -262,24 +262,11 @@ async fn connect(
     settings: &ServerSettings,
     metrics: &PrometheusObserver,
 ) -> Result<Connection, Error> {
-    let connected = connector
+    connector
         .observe(Arc::new(metrics.clone()))
         .observe(Arc::new(TracingObserver::new()))
         .connect(settings.queue_name.as_str())
-        .await;
-    connected.map_err(|error| match error {
-        // A demand that cannot be met is a wrong value of a variable, and said like one.
-        Error::DurabilityNotMet {
-            backend,
-            demand,
-            found,
-        } => Error::InvalidSetting {
-            name: "QUEUE_DURABILITY".to_owned(),
-            value: demand.to_string(),
-            allowed: format!("what the backend {backend} gives here: {found}"),
-        },
-        error => error,
-    })
+        .await
 }
 
 /// A URL that cannot be read is a wrong value of a variable, and said like one.

@@ -81,8 +81,8 @@ impl Connector {
     /// Logs what the backend really guarantees here, and stops where that is less than `QUEUE_DURABILITY`.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`], [`Error::BackendNotBuilt`], [`Error::DurabilityNotMet`],
-    /// [`Error::ConfigMismatch`], [`Error::Invalid`] for a bad name, [`Error::Unavailable`].
+    /// [`Error::InvalidSetting`] (also for a backend that is not part of this build, and for a durability that is not
+    /// met), [`Error::ConfigMismatch`], [`Error::Invalid`] for a bad name, [`Error::Unavailable`].
     ///
     /// # Cancel safety
     /// Dropping the future may leave the queue created.
@@ -109,7 +109,8 @@ impl Connector {
             .map_err(|error| name_variable(error, &options.backend))?;
         let guarantees = backend.probe().await?;
         if let Some(demand) = options.durability {
-            guarantees.enforce(backend.name(), demand)?;
+            let met = guarantees.enforce(backend.name(), demand);
+            met.map_err(|error| name_variable(error, &demand.to_string()))?;
         }
         tracing::info!(
             backend = backend.name(),
@@ -130,15 +131,24 @@ impl Connector {
     }
 }
 
-/// A wrong backend name is a wrong value of a variable, and said like one.
+/// A backend that there is not, or that gives less than is demanded, is a wrong value of a variable, and said like one.
 fn name_variable(error: Error, value: &str) -> Error {
-    match error {
-        Error::UnknownBackend { known, .. } => Error::InvalidSetting {
-            name: "QUEUE_BACKEND".to_owned(),
-            value: value.chars().take(40).filter(|c| !c.is_control()).collect(),
-            allowed: known,
-        },
-        other => other,
+    let (name, allowed) = match error {
+        Error::UnknownBackend { known, .. } => ("QUEUE_BACKEND", known),
+        Error::BackendNotBuilt { feature, .. } => (
+            "QUEUE_BACKEND",
+            format!("a backend of this build; the feature {feature:?} adds this one"),
+        ),
+        Error::DurabilityNotMet { backend, found, .. } => (
+            "QUEUE_DURABILITY",
+            format!("what the backend {backend} gives here: {found}"),
+        ),
+        other => return other,
+    };
+    Error::InvalidSetting {
+        name: name.to_owned(),
+        value: value.chars().take(40).filter(|c| !c.is_control()).collect(),
+        allowed,
     }
 }
 

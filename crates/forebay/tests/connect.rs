@@ -54,10 +54,18 @@ async fn every_wrong_value_names_variable_value_and_what_is_allowed_on_one_line(
 #[tokio::test]
 async fn a_durability_that_is_not_met_stops_the_start() {
     let error = refused("QUEUE_DURABILITY", "fsynced").await;
-    assert!(
-        error.contains("does not give durability fsynced: found memory"),
-        "{error}"
-    );
+    let expected = "QUEUE_DURABILITY=fsynced: allowed: what the backend memory gives here: memory";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[tokio::test]
+async fn a_backend_that_was_not_built_in_says_so_by_name() {
+    let settings = Settings::from_iter([("QUEUE_BACKEND", "elsewhere")]);
+    let registry = forebay::registry().without("elsewhere", "else");
+    let connector = Connector::new(settings).registry(registry);
+    let error = connector.connect("emails").await.unwrap_err().to_string();
+    assert!(error.contains("QUEUE_BACKEND=elsewhere"), "{error}");
+    assert!(error.contains(r#"the feature "else" adds"#), "{error}");
 }
 
 #[tokio::test]

@@ -61,10 +61,10 @@ impl Rig {
     async fn new(settings: &[(&str, &str)]) -> Self {
         let settings: Settings = settings.iter().copied().collect();
         let queue = Connector::new(settings.clone()).connect("q").await;
-        Self::with_queue(&settings, queue.unwrap()).await
+        Self::with_queue(&settings, queue.unwrap())
     }
 
-    async fn with_queue(settings: &Settings, queue: Connection) -> Self {
+    fn with_queue(settings: &Settings, queue: Connection) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/messages.db", folder.path().display());
         let database = Database::open(&url).unwrap();

@@ -158,7 +158,7 @@ async fn rig(mut faults: Vec<Fault>) -> Rig {
         Environment::seeded(1),
         Observers::none(),
     );
-    Rig::with_queue(&settings, queue.await.unwrap()).await
+    Rig::with_queue(&settings, queue.await.unwrap())
 }
 
 #[tokio::test]
