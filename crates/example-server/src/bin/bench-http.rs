@@ -136,12 +136,17 @@ impl Server {
 
     /// Loads it with one round of requests, then empties its queue.
     async fn round(&self, round: u32, arguments: &Arguments) -> Result<Round, Failure> {
+        // Made before the time counts.
+        let shares: Vec<Vec<_>> = (0..arguments.connections)
+            .map(|connection| {
+                let mine = (connection..arguments.requests).step_by(arguments.connections as usize);
+                mine.map(|number| request(round, number)).collect()
+            })
+            .collect();
         let mut clients = JoinSet::new();
         let start = Instant::now();
-        for connection in 0..arguments.connections {
-            let first = arguments.requests * connection / arguments.connections;
-            let end = arguments.requests * (connection + 1) / arguments.connections;
-            clients.spawn(client(self.address, round, first..end));
+        for requests in shares {
+            clients.spawn(client(self.address, requests));
         }
         let mut latencies = Vec::with_capacity(arguments.requests as usize);
         while let Some(client) = clients.join_next().await {
@@ -172,17 +177,12 @@ impl Round {
 }
 
 /// One connection: sends a request, reads its answer, sends the next. Answers how long each took.
-async fn client(
-    address: SocketAddr,
-    round: u32,
-    numbers: std::ops::Range<u32>,
-) -> io::Result<Vec<Duration>> {
+async fn client(address: SocketAddr, requests: Vec<Vec<u8>>) -> io::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut answer = Vec::with_capacity(1_024);
-    let mut latencies = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        let request = request(round, number);
+    let mut latencies = Vec::with_capacity(requests.len());
+    for request in requests {
         let start = Instant::now();
         stream.write_all(&request).await?;
         read_answer(&mut stream, &mut answer).await?;
