@@ -4,7 +4,7 @@ use forebay_queue_core::{
     CancelOutcome, Delivery, Event, Headers, Kind, MessageId, Observer, Operation, ProcessOutcome,
     PublishOutcome, Response, SettleOutcome, Source,
 };
-use tracing::{debug, info, trace, warn};
+use tracing::{debug, trace};
 
 use crate::context;
 
@@ -13,10 +13,10 @@ use crate::context;
 ///
 /// | level | events |
 /// |---|---|
-/// | WARN | a delivery was rejected or is dead; a worker pauses |
-/// | INFO | a worker goes on after a pause |
-/// | DEBUG | every operation, with its counts; every handler that starts; every delivery that was dealt with |
+/// | DEBUG | every operation, with its counts; every handler that starts; every delivery that was dealt with; pauses |
 /// | TRACE | each message of a publish and of a receive; a receive that delivered nothing |
+///
+/// It warns of nothing: the worker itself writes failures, dead letters and pauses at WARN, with their causes.
 ///
 /// Fields: `backend`, `queue`, `operation`, `message_id`, `kind`, `attempt`, `outcome`, `duration_ms`. The text of an error
 /// is written, its source is not: a client library may put an address or a credential there.
@@ -62,14 +62,14 @@ impl Observer for TracingObserver {
                 outcome,
                 elapsed,
             } => processed(source, kind, id, attempt, outcome, elapsed),
-            Event::Paused { source, pause } => warn!(
+            Event::Paused { source, pause } => debug!(
                 target: "forebay",
                 backend = source.backend,
                 queue = source.queue.as_str(),
                 duration_ms = millis(pause),
                 "worker pauses: something that a handler depends on is down"
             ),
-            Event::Resumed { source } => info!(
+            Event::Resumed { source } => debug!(
                 target: "forebay",
                 backend = source.backend,
                 queue = source.queue.as_str(),
@@ -201,26 +201,17 @@ fn processed(
     outcome: ProcessOutcome,
     elapsed: Option<Duration>,
 ) {
-    macro_rules! event {
-        ($level:ident) => {
-            $level!(
-                target: "forebay",
-                backend = source.backend,
-                queue = source.queue.as_str(),
-                message_id = %id,
-                kind = kind.as_str(),
-                attempt,
-                outcome = outcome.as_str(),
-                duration_ms = elapsed.map(millis),
-                "delivery processed"
-            )
-        };
-    }
-    if matches!(outcome, ProcessOutcome::Reject | ProcessOutcome::Dead) {
-        event!(warn);
-    } else {
-        event!(debug);
-    }
+    debug!(
+        target: "forebay",
+        backend = source.backend,
+        queue = source.queue.as_str(),
+        message_id = %id,
+        kind = kind.as_str(),
+        attempt,
+        outcome = outcome.as_str(),
+        duration_ms = elapsed.map(millis),
+        "delivery processed"
+    );
 }
 
 fn cancel_outcome(outcome: CancelOutcome) -> &'static str {
