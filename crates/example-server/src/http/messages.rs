@@ -157,7 +157,7 @@ async fn accept(
     let Some(fingerprint) = fingerprint.map(Fingerprint) else {
         return Ok(accepted(*id.as_uuid(), event.idempotency_key, false));
     };
-    let message = |id| message(app, id, &event, fingerprint, headers);
+    let message = |id| message(id, &event, fingerprint, headers);
     match publish(&app.queue, id, message).await {
         Ok(PublishOutcome::Duplicate {
             same_fingerprint: false,
@@ -172,7 +172,6 @@ async fn accept(
 }
 
 fn message(
-    app: &App,
     id: MessageId,
     event: &Event,
     fingerprint: Fingerprint,
@@ -184,7 +183,6 @@ fn message(
         .with_idempotency_key(key)
         .with_fingerprint(fingerprint);
     trace_context::carry(headers, message.headers_mut());
-    app.queue.observers().inject(message.headers_mut());
     Ok(message)
 }
 
