@@ -2,7 +2,7 @@
 //! `variables`; all of them where none is named.
 
 use forebay::core::{Capabilities, Headers, Limits};
-use forebay::{Durability, VARIABLES};
+use forebay::{Durability, VARIABLES, Variable};
 
 /// The backends of this build, with what the documents say of them.
 const BACKENDS: [(&str, &str, &Capabilities); 1] = [(
@@ -93,15 +93,5 @@ fn limits() {
 }
 
 fn variables() {
-    println!("| variable | default | allowed | what for |\n|---|---|---|---|");
-    for variable in VARIABLES {
-        let default = match variable.default {
-            "" => "unset".to_owned(),
-            default => format!("`{default}`"),
-        };
-        println!(
-            "| `{}` | {default} | {} | {} |",
-            variable.name, variable.allowed, variable.meaning
-        );
-    }
+    print!("{}", Variable::table(VARIABLES));
 }

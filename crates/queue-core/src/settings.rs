@@ -17,6 +17,29 @@ pub struct Variable {
     pub meaning: &'static str,
 }
 
+impl Variable {
+    /// A Markdown table of variables, for the documents.
+    pub fn table<'a>(variables: impl IntoIterator<Item = &'a Self>) -> String {
+        let row = |variable: &Self| {
+            let default = match variable.default {
+                "" => "unset".to_owned(),
+                default => format!("`{default}`"),
+            };
+            let Self {
+                name,
+                allowed,
+                meaning,
+                ..
+            } = variable;
+            format!("| `{name}` | {default} | {allowed} | {meaning} |\n")
+        };
+        let head = "| variable | default | allowed | what for |\n|---|---|---|---|\n".to_owned();
+        variables
+            .into_iter()
+            .fold(head, |table, variable| table + &row(variable))
+    }
+}
+
 /// Settings by name, as they come from the environment. Only binaries and the facade read the environment;
 /// everyone else is handed this.
 ///
