@@ -1,1 +1,19 @@
-//! .
+//! The suite that every forebay queue passes.
+//!
+//! Whoever writes a backend brings a [`Harness`] and writes [`suite!`] once: each promise of the semantics becomes a
+//! named test. What a backend declares in its [`Capabilities`](forebay_queue_core::Capabilities) is tested, and what it does
+//! not declare must be refused: nothing is skipped. `docs/writing-a-backend.md` walks through it.
+
+mod case;
+mod cases;
+mod harness;
+pub mod message;
+mod subject;
+mod suite;
+mod timing;
+
+pub use case::Case;
+pub use harness::{Harness, InProcess};
+pub use subject::Subject;
+pub use suite::{ENTRIES, Entry, run, try_run};
+pub use timing::Timing;
