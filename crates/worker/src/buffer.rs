@@ -42,10 +42,10 @@ struct SlotState {
     waker: Option<Waker>,
 }
 
-/// What a slot is to run.
+/// What a slot is to run: from which line, beside the deliveries that were put into its hand.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     pub(crate) line: usize,
-    pub(crate) fetched: Fetched,
     /// It tries whether what was down works again.
     pub(crate) probe: bool,
     /// The fetcher of this line should be told that there is room.
@@ -97,17 +97,43 @@ impl Buffer {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// The next job for a slot; `None` when there will be none.
-    pub(crate) async fn next(&self, slot: usize) -> Option<Taken> {
-        poll_fn(|context| self.poll_next(slot, context)).await
+    /// Puts the next jobs into a slot's empty hand: at least one, at most `most`, all of one line; `None` when there
+    /// will be none.
+    pub(crate) async fn next(
+        &self,
+        slot: usize,
+        most: usize,
+        hand: &mut VecDeque<Fetched>,
+    ) -> Option<Taken> {
+        poll_fn(|context| self.poll_next(slot, most, hand, context)).await
     }
 
-    fn poll_next(&self, slot: usize, context: &mut Context<'_>) -> Poll<Option<Taken>> {
+    /// Takes back what a slot has in its hand and cannot start soon; it is next again. After the end it stays in the hand.
+    pub(crate) fn give_back(&self, line: usize, hand: &mut VecDeque<Fetched>) {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            return;
+        }
+        while let Some(fetched) = hand.pop_back() {
+            inner.lines[line].waiting.push_front(fetched);
+        }
+        let wakers = inner.wake_some();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll_next(
+        &self,
+        slot: usize,
+        most: usize,
+        hand: &mut VecDeque<Fetched>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Taken>> {
         let mut inner = self.inner.lock();
         if std::mem::take(&mut inner.slots[slot].woken) {
             inner.waking -= 1;
         }
-        if let Some(taken) = inner.take() {
+        if let Some(taken) = inner.take(most, hand) {
             inner.leave_idle(slot);
             let waker = inner.wake_one();
             drop(inner);
@@ -188,24 +214,31 @@ impl Buffer {
 }
 
 impl Inner {
-    fn take(&mut self) -> Option<Taken> {
+    fn take(&mut self, most: usize, hand: &mut VecDeque<Fetched>) -> Option<Taken> {
+        // The other threads' slots get their share.
+        let threads = self.most_waking;
         for (index, line) in self.lines.iter_mut().enumerate() {
             let probe = match &mut line.gate {
                 Gate::Open => false,
                 Gate::Probing { permit: true, .. } => true,
                 _ => continue,
             };
-            if let Some(fetched) = line.waiting.pop_front() {
-                if probe {
-                    line.gate.probing();
-                }
-                return Some(Taken {
-                    line: index,
-                    fetched,
-                    probe,
-                    low: line.waiting.len() == line.low_water,
-                });
+            let before = line.waiting.len();
+            let count = match before {
+                0 => continue,
+                _ if probe => 1,
+                _ => most.min(before.div_ceil(2 * threads)),
+            };
+            if probe {
+                line.gate.probing();
             }
+            hand.extend(line.waiting.drain(..count));
+            let after = line.waiting.len();
+            return Some(Taken {
+                line: index,
+                probe,
+                low: before > line.low_water && after <= line.low_water,
+            });
         }
         None
     }

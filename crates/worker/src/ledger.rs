@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use forebay_queue_core::{Delivery, Receipt, SettleOutcome};
@@ -9,11 +10,14 @@ use tokio::time::Instant;
 
 /// Every lease that the worker holds from one queue: prefetched, running, and finished but not settled.
 ///
-/// The fetcher adds in batches, the settler removes in batches, the keeper walks it; slots stay away from it.
+/// The fetcher adds in batches, the settler removes in batches, the keeper walks it. A slot comes here only for a handler
+/// that waits, which is then worth the lock.
 #[derive(Default)]
 pub(crate) struct Ledger {
     // Held for a walk over at most concurrency + prefetch entries, never across an await.
     book: Mutex<Book>,
+    /// How many of the entries are lost, so that a slot need not take the lock to see that none is.
+    lost: AtomicUsize,
     /// An extension is due earlier than the keeper expects.
     pub(crate) extend_earlier: Notify,
     /// A lease ends earlier than the keeper expects.
@@ -27,6 +31,8 @@ struct Book {
     /// Until when each half of the keeper sleeps; `None` is until it is told.
     extend_planned: Option<Instant>,
     expire_planned: Option<Instant>,
+    /// Handlers are to be stopped, also those that begin to wait from now on.
+    stopped: bool,
 }
 
 struct Held {
@@ -34,7 +40,8 @@ struct Held {
     receipt: Receipt,
     extend_at: Instant,
     deadline: Instant,
-    abort: AbortHandle,
+    /// Stops the handler, once it waits.
+    abort: Option<AbortHandle>,
     lost: bool,
 }
 
@@ -50,7 +57,6 @@ pub(crate) struct Fetched {
     pub(crate) key: Key,
     pub(crate) delivery: Delivery,
     pub(crate) received: Instant,
-    pub(crate) abort: AbortRegistration,
 }
 
 /// What is to be extended now, or when that will be.
@@ -71,7 +77,6 @@ impl Ledger {
         let fetched = deliveries
             .into_iter()
             .map(|delivery| {
-                let (abort, registration) = AbortHandle::new_pair();
                 let (extend_at, deadline) = terms(received, delivery.lease);
                 earliest = Some(earliest.map_or((extend_at, deadline), |(e, d)| {
                     (e.min(extend_at), d.min(deadline))
@@ -83,14 +88,13 @@ impl Ledger {
                     receipt: Receipt::from_bytes(delivery.receipt.as_bytes()),
                     extend_at,
                     deadline,
-                    abort,
+                    abort: None,
                     lost: false,
                 });
                 Fetched {
                     key: Key { index, serial },
                     delivery,
                     received,
-                    abort: registration,
                 }
             })
             .collect();
@@ -114,8 +118,8 @@ impl Ledger {
     pub(crate) fn remove(&self, keys: impl Iterator<Item = Key>) {
         let mut book = self.book.lock();
         for key in keys {
-            if book.get(key).is_some() {
-                book.held.remove(key.index);
+            if book.get(key).is_some() && book.held.remove(key.index).lost {
+                self.lost.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
@@ -129,7 +133,20 @@ impl Ledger {
     }
 
     pub(crate) fn is_lost(&self, key: Key) -> bool {
-        self.book.lock().get(key).is_none_or(|held| held.lost)
+        self.lost.load(Ordering::Relaxed) > 0
+            && self.book.lock().get(key).is_none_or(|held| held.lost)
+    }
+
+    /// What stops a handler that waits, when its lease is lost or the worker stops; at once if that has happened.
+    pub(crate) fn watch(&self, key: Key) -> AbortRegistration {
+        let (abort, registration) = AbortHandle::new_pair();
+        let mut book = self.book.lock();
+        let stopped = book.stopped;
+        match book.get_mut(key) {
+            Some(held) if !held.lost && !stopped => held.abort = Some(abort),
+            _ => abort.abort(),
+        }
+        registration
     }
 
     /// What is due for extension: when something is, also everything that will be within half as long again, so
@@ -175,12 +192,10 @@ impl Ledger {
             };
             match outcome {
                 SettleOutcome::Done => (held.extend_at, held.deadline) = terms(sent, lease),
-                SettleOutcome::LeaseLost => {
-                    held.lose();
-                    lost += 1;
-                }
+                SettleOutcome::LeaseLost => lost += usize::from(held.lose()),
             }
         }
+        self.lost.fetch_add(lost, Ordering::Relaxed);
         lost
     }
 
@@ -204,20 +219,22 @@ impl Ledger {
                 continue;
             }
             if held.deadline <= now {
-                held.lose();
-                expired += 1;
+                expired += usize::from(held.lose());
             } else {
                 next = Some(next.map_or(held.deadline, |n| n.min(held.deadline)));
             }
         }
         book.expire_planned = next;
+        self.lost.fetch_add(expired, Ordering::Relaxed);
         (expired, next)
     }
 
     /// Stops every handler that still runs. The leases stay held, so that they can be given back.
     pub(crate) fn abort_all(&self) {
-        for (_, held) in &self.book.lock().held {
-            held.abort.abort();
+        let mut book = self.book.lock();
+        book.stopped = true;
+        for held in book.held.iter().filter_map(|(_, held)| held.abort.as_ref()) {
+            held.abort();
         }
     }
 }
@@ -235,9 +252,12 @@ impl Book {
 }
 
 impl Held {
-    fn lose(&mut self) {
-        self.lost = true;
-        self.abort.abort();
+    /// Gives it up; says whether it was not lost before.
+    fn lose(&mut self) -> bool {
+        if let Some(abort) = &self.abort {
+            abort.abort();
+        }
+        !std::mem::replace(&mut self.lost, true)
     }
 }
 

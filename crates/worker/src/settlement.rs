@@ -4,7 +4,8 @@ use forebay_queue_core::{Kind, MessageId, NackAction, ProcessOutcome};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::ledger::Key;
+use crate::ledger::{Fetched, Key};
+use crate::verdict::Verdict;
 
 /// How one delivery is to be settled.
 pub(crate) struct Settlement {
@@ -32,6 +33,25 @@ pub(crate) struct Note {
     pub(crate) elapsed: Option<Duration>,
 }
 
+impl Settlement {
+    /// Gives back what was not started.
+    pub(crate) fn released(fetched: &Fetched) -> Self {
+        let Verdict { answer, outcome } = Verdict::released();
+        let message = &fetched.delivery.message;
+        Self {
+            key: fetched.key,
+            answer,
+            note: Note {
+                id: message.id(),
+                kind: message.kind().clone(),
+                attempt: fetched.delivery.attempt,
+                outcome,
+                elapsed: None,
+            },
+        }
+    }
+}
+
 /// Where slots leave what is to be settled.
 #[derive(Default)]
 pub(crate) struct Outbox {
@@ -47,10 +67,14 @@ struct Waiting {
 }
 
 impl Outbox {
-    pub(crate) fn push(&self, settlement: Settlement) {
+    /// Adds settlements; takes them out of the list.
+    pub(crate) fn push(&self, settlements: &mut Vec<Settlement>) {
+        if settlements.is_empty() {
+            return;
+        }
         let mut waiting = self.waiting.lock();
-        waiting.settlements.push(settlement);
-        let first = waiting.settlements.len() == 1;
+        let first = waiting.settlements.is_empty();
+        waiting.settlements.append(settlements);
         drop(waiting);
         if first {
             self.changed.notify_one();

@@ -8,10 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::lane::{Lane, NO_ANSWER};
-use crate::ledger::Fetched;
 use crate::running::Running;
-use crate::settlement::{Note, Settlement};
-use crate::verdict::Verdict;
+use crate::settlement::Settlement;
 use crate::{Drain, Report};
 
 /// When each step of a shutdown has to be over.
@@ -53,7 +51,8 @@ pub(crate) async fn shut_down(mut running: Running) -> Report {
     pass_fail_point(&running.lanes);
     stop_fetching(&mut running, &deadlines).await;
     for (index, fetched) in running.buffer.close() {
-        release(&running.lanes[index], &fetched);
+        let released = Settlement::released(&fetched);
+        running.lanes[index].outbox.push(&mut vec![released]);
     }
     if !ended(&mut running.slots, deadlines.handlers).await {
         for lane in &*running.lanes {
@@ -98,22 +97,6 @@ async fn stop_fetching(running: &mut Running, deadlines: &Deadlines) {
 async fn ended(tasks: &mut JoinSet<()>, deadline: Instant) -> bool {
     let all = async { while tasks.join_next().await.is_some() {} };
     timeout_at(deadline, all).await.is_ok()
-}
-
-fn release(lane: &Lane, fetched: &Fetched) {
-    let Verdict { answer, outcome } = Verdict::released();
-    let message = &fetched.delivery.message;
-    lane.outbox.push(Settlement {
-        key: fetched.key,
-        answer,
-        note: Note {
-            id: message.id(),
-            kind: message.kind().clone(),
-            attempt: fetched.delivery.attempt,
-            outcome,
-            elapsed: None,
-        },
-    });
 }
 
 async fn close_sessions(lanes: &[Arc<Lane>], deadline: Instant) {
