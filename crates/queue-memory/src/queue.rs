@@ -203,6 +203,8 @@ impl Queue for MemoryQueue {
                     };
                     let wake = wake_at(next, now, deadline);
                     tokio::select! {
+                        // In this order, not a random one, so that the same seed gives the same run.
+                        biased;
                         () = place.turn.notified() => {}
                         () = sleep_until(wake) => {}
                     }
@@ -234,6 +236,9 @@ impl Queue for MemoryQueue {
             watch.get_or_insert_with(|| Watch(&self.shared.receivers));
             let wake = wake_at(next, now, deadline);
             tokio::select! {
+                // Woken first: a wake-up that came is used, not handed on. In a fixed order, so that the same seed
+                // gives the same run.
+                biased;
                 () = woken => {}
                 () = sleep_until(wake) => {}
             }

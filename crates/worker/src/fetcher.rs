@@ -70,6 +70,8 @@ impl Fetcher {
                 }
             }
             tokio::select! {
+                // In this order, not a random one, so that the same seed gives the same run.
+                biased;
                 () = self.lane.room.notified() => {}
                 () = sleep(DRAIN_POLL) => {}
             }

@@ -26,6 +26,8 @@ impl Keeper {
     /// must not keep a handler from being cancelled in time.
     pub(crate) async fn run(self) {
         tokio::select! {
+            // In this order, not a random one, so that the same seed gives the same run.
+            biased;
             () = self.stop.cancelled() => {}
             () = self.extend() => {}
             () = self.expire() => {}
@@ -43,6 +45,7 @@ impl Keeper {
                     }
                 }
                 Due::At(next) => tokio::select! {
+                    biased;
                     () = sleep_until(next) => {}
                     () = self.lane.ledger.extend_earlier.notified() => {}
                 },
@@ -116,6 +119,7 @@ impl Keeper {
             let earlier = self.lane.ledger.expire_earlier.notified();
             match next {
                 Some(next) => tokio::select! {
+                    biased;
                     () = sleep_until(next) => {}
                     () = earlier => {}
                 },

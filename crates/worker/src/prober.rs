@@ -16,6 +16,8 @@ pub(crate) struct Prober {
 impl Prober {
     pub(crate) async fn run(self) {
         tokio::select! {
+            // In this order, not a random one, so that the same seed gives the same run.
+            biased;
             () = self.stop.cancelled() => {}
             () = self.probe() => {}
         }
