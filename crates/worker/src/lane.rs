@@ -105,14 +105,20 @@ impl Lane {
         self.connection.environment().random().unit()
     }
 
-    /// Tells the observers how a delivery ended, and counts it.
-    pub(crate) fn ended(&self, note: &Note) {
-        let count = match note.outcome {
-            ProcessOutcome::Released => &self.counts.released,
-            _ => &self.counts.processed,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        self.report(note, note.outcome);
+    /// Tells the observers how deliveries ended, and counts them.
+    pub(crate) fn ended<'a>(&self, notes: impl Iterator<Item = &'a Note>) {
+        let (mut processed, mut released) = (0, 0);
+        for note in notes {
+            match note.outcome {
+                ProcessOutcome::Released => released += 1,
+                _ => processed += 1,
+            }
+            self.report(note, note.outcome);
+        }
+        self.counts
+            .processed
+            .fetch_add(processed, Ordering::Relaxed);
+        self.counts.released.fetch_add(released, Ordering::Relaxed);
     }
 
     /// Tells the observers of a delivery that could not be settled in time.
@@ -132,6 +138,9 @@ impl Lane {
     }
 
     fn report(&self, note: &Note, outcome: ProcessOutcome) {
+        if self.observers.is_empty() {
+            return;
+        }
         self.tell(&Event::Processed {
             source: self.source(),
             kind: &note.kind,

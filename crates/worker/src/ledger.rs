@@ -124,12 +124,15 @@ impl Ledger {
         }
     }
 
-    /// The receipts that settle these; `None` for a lease that is lost.
-    pub(crate) fn receipts(&self, keys: impl Iterator<Item = Key>) -> Vec<Option<Receipt>> {
+    /// The receipts that settle these; `None` if some lease is lost.
+    pub(crate) fn receipts(&self, keys: impl Iterator<Item = Key>) -> Option<Vec<Receipt>> {
         let book = self.book.lock();
-        let receipt = |held: &Held| Receipt::from_bytes(held.receipt.as_bytes());
-        keys.map(|key| book.get(key).filter(|held| !held.lost).map(receipt))
-            .collect()
+        keys.map(|key| book.receipt(key)).collect()
+    }
+
+    /// The receipt that settles this; `None` if its lease is lost.
+    pub(crate) fn receipt(&self, key: Key) -> Option<Receipt> {
+        self.book.lock().receipt(key)
     }
 
     pub(crate) fn is_lost(&self, key: Key) -> bool {
@@ -243,6 +246,11 @@ impl Book {
     fn get(&self, key: Key) -> Option<&Held> {
         let held = self.held.get(key.index)?;
         (held.serial == key.serial).then_some(held)
+    }
+
+    fn receipt(&self, key: Key) -> Option<Receipt> {
+        let held = self.get(key).filter(|held| !held.lost)?;
+        Some(Receipt::from_bytes(held.receipt.as_bytes()))
     }
 
     fn get_mut(&mut self, key: Key) -> Option<&mut Held> {

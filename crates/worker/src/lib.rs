@@ -37,6 +37,7 @@ mod shutdown;
 mod slot;
 mod states;
 mod task;
+mod turn;
 mod verdict;
 mod worker;
 

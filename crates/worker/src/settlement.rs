@@ -67,10 +67,10 @@ struct Waiting {
 }
 
 impl Outbox {
-    /// Adds settlements; takes them out of the list.
-    pub(crate) fn push(&self, settlements: &mut Vec<Settlement>) {
+    /// Adds settlements; takes them out of the list. Says whether the settler was woken for it.
+    pub(crate) fn push(&self, settlements: &mut Vec<Settlement>) -> bool {
         if settlements.is_empty() {
-            return;
+            return false;
         }
         let mut waiting = self.waiting.lock();
         let first = waiting.settlements.is_empty();
@@ -79,6 +79,7 @@ impl Outbox {
         if first {
             self.changed.notify_one();
         }
+        first
     }
 
     /// After what is waiting there will be no more.

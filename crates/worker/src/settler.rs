@@ -7,6 +7,7 @@ use forebay_queue_core::{
 
 use crate::lane::{Lane, NO_ANSWER};
 use crate::settlement::{Answer, Settlement};
+use crate::turn::pass_turn;
 
 /// Settles what the slots of one queue have finished: everything that waits, in as few calls as the limits allow.
 ///
@@ -48,21 +49,20 @@ impl Settler {
     pub(crate) async fn run(self) {
         let mut taken = Vec::new();
         while self.lane.outbox.ready().await {
-            // Once around the scheduler: what finishes in the same tick travels in the same call.
-            tokio::task::yield_now().await;
+            // What finishes in the same tick travels in the same call.
+            pass_turn().await;
             self.lane.outbox.take(&mut taken);
             self.settle_all(&mut taken).await;
         }
     }
 
     async fn settle_all(&self, taken: &mut Vec<Settlement>) {
-        let mut acks = Vec::with_capacity(taken.len());
+        let mut acks = std::mem::take(taken);
         let (mut nacks, mut dropped) = (Vec::new(), Vec::new());
-        for settlement in taken.drain(..) {
+        for settlement in acks.extract_if(.., |s| !matches!(s.answer, Answer::Ack)) {
             match settlement.answer {
-                Answer::Ack => acks.push(settlement),
-                Answer::Nack { .. } => nacks.push(settlement),
                 Answer::Drop => dropped.push(settlement),
+                _ => nacks.push(settlement),
             }
         }
         self.finish(&dropped);
@@ -122,16 +122,14 @@ impl Settler {
 
     /// The receipts of a call; what has lost its lease meanwhile leaves it.
     fn receipts(&self, call: &mut Call<'_>) -> Vec<Receipt> {
-        let keys = call.settlements.iter().map(|s| s.key);
-        let found = self.lane.ledger.receipts(keys);
-        if found.iter().all(Option::is_some) {
-            return found.into_iter().flatten().collect();
+        let ledger = &self.lane.ledger;
+        if let Some(receipts) = ledger.receipts(call.settlements.iter().map(|s| s.key)) {
+            return receipts;
         }
-        let mut receipts = Vec::with_capacity(found.len());
+        let mut receipts = Vec::with_capacity(call.settlements.len());
         let mut lost = Vec::new();
-        let settlements = std::mem::take(&mut call.settlements);
-        for (settlement, receipt) in settlements.into_iter().zip(found) {
-            match receipt {
+        for settlement in std::mem::take(&mut call.settlements) {
+            match ledger.receipt(settlement.key) {
                 Some(receipt) => {
                     receipts.push(receipt);
                     call.settlements.push(settlement);
@@ -225,9 +223,7 @@ impl Settler {
         }
         self.lane.ledger.remove(settlements.iter().map(|s| s.key));
         self.lane.room.notify_one();
-        for settlement in settlements {
-            self.lane.ended(&settlement.note);
-        }
+        self.lane.ended(settlements.iter().map(|s| &s.note));
     }
 }
 

@@ -20,6 +20,7 @@ use crate::lane::Lane;
 use crate::ledger::{Fetched, Key};
 use crate::routes::Routes;
 use crate::settlement::{Answer, Note, Settlement};
+use crate::turn::pass_turn;
 use crate::verdict::{Case, Ended, Verdict, judge};
 use crate::{Backoff, JobService, Outcome};
 
@@ -77,14 +78,19 @@ impl Slot {
                 lane.room.notify_one();
             }
             self.play(lane, taken, &mut hand).await;
-            hand.put_down(lane, &self.buffer);
+            let others = hand.put_down(lane, &self.buffer) || taken.low;
             most = if std::mem::take(&mut hand.slow) {
                 1
             } else {
                 (most * 2).min(MOST_IN_HAND)
             };
-            // Handlers that never wait must not keep the other tasks of this thread from running.
-            tokio::task::coop::consume_budget().await;
+            // Handlers that never wait must not keep the other tasks of this thread from running, above all those that
+            // were just woken: without them there is soon nothing left to run.
+            if others {
+                pass_turn().await;
+            } else {
+                tokio::task::coop::consume_budget().await;
+            }
         }
     }
 
@@ -99,7 +105,9 @@ impl Slot {
                 self.buffer.let_probe(lane.index);
                 hand.slow = true;
             }
-            hand.slow |= begun.elapsed() > QUICK;
+            // The clock is looked at now and then: a look costs a tenth of what a quick job does.
+            let look = hand.fetched.len() % 4 == 0;
+            hand.slow |= look && begun.elapsed() > QUICK;
             if hand.slow {
                 return;
             }
@@ -298,8 +306,8 @@ impl Drop for Claim<'_> {
 }
 
 impl Hand {
-    /// Hands over what is finished, and gives back what was not started.
-    fn put_down(&mut self, lane: &Lane, buffer: &Buffer) {
+    /// Hands over what is finished, and gives back what was not started. Says whether the settler was woken for it.
+    fn put_down(&mut self, lane: &Lane, buffer: &Buffer) -> bool {
         if !self.fetched.is_empty() {
             buffer.give_back(lane.index, &mut self.fetched);
             // The worker is ending: nothing starts any more.
@@ -307,7 +315,7 @@ impl Hand {
             self.settled
                 .extend(left.map(|fetched| Settlement::released(&fetched)));
         }
-        lane.outbox.push(&mut self.settled);
+        lane.outbox.push(&mut self.settled)
     }
 }
 
