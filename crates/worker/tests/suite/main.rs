@@ -11,6 +11,7 @@ mod connection;
 mod extractors;
 mod faulty;
 mod fixture;
+mod hands;
 mod kinds;
 mod layers;
 mod leases;
