@@ -97,8 +97,8 @@ impl Slot {
     /// Runs what is in the hand, one after the other, until one of them takes its time.
     async fn play(&mut self, lane: &Lane, taken: Taken, hand: &mut Hand) {
         let begun = Instant::now();
-        while let Some(fetched) = hand.fetched.pop_front() {
-            let run = AssertUnwindSafe(self.take(lane, fetched, taken.probe, hand));
+        while !hand.fetched.is_empty() {
+            let run = AssertUnwindSafe(self.play_one(lane, taken.probe, hand));
             if run.catch_unwind().await.is_err() {
                 // Handlers are caught by themselves; this was the end of one, dropped in the middle.
                 tracing::error!("a handler panicked while it was stopped");
@@ -114,8 +114,8 @@ impl Slot {
         }
     }
 
-    async fn take(&mut self, lane: &Lane, fetched: Fetched, probe: bool, hand: &mut Hand) {
-        let outcome = self.process(lane, fetched, probe, hand).await;
+    async fn play_one(&mut self, lane: &Lane, probe: bool, hand: &mut Hand) {
+        let outcome = self.process(lane, probe, hand).await;
         hand.slow |= outcome != ProcessOutcome::Done;
         if !probe {
             return;
@@ -143,19 +143,17 @@ impl Slot {
         }
     }
 
-    /// Runs one delivery, if it may run, and settles it.
-    async fn process(
-        &mut self,
-        lane: &Lane,
-        fetched: Fetched,
-        probe: bool,
-        hand: &mut Hand,
-    ) -> ProcessOutcome {
-        let Fetched {
+    /// Runs the next delivery in the hand, if it may run, and settles it.
+    async fn process(&mut self, lane: &Lane, probe: bool, hand: &mut Hand) -> ProcessOutcome {
+        // Taken out here, not handed in: a future would carry it about as an argument, and copy it for each quick job.
+        let Some(Fetched {
             key,
             delivery,
             received,
-        } = fetched;
+        }) = hand.fetched.pop_front()
+        else {
+            return ProcessOutcome::Done;
+        };
         let message = &delivery.message;
         let route = self.routes.find(message.kind());
         let (policy, attempt) = (self.routes.policy(route), delivery.attempt);
@@ -176,10 +174,11 @@ impl Slot {
         let first_age = delivery.delivered_at.since(delivery.age_from);
         let ended = if let Some(index) = route {
             claim.start(&delivery, received);
-            let job = Job::new(delivery, received, Arc::clone(&self.contexts[lane.index]));
+            let context = Arc::clone(&self.contexts[lane.index]);
+            let mut job = Some(Job::new(delivery, received, context));
             let service = &mut self.services[index];
             let timeout = self.routes.route(index).timeout;
-            let mut run = pin!(run(service, job, timeout));
+            let mut run = pin!(run(service, &mut job, timeout));
             match poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await {
                 Poll::Ready(ended) => ended,
                 Poll::Pending => {
@@ -231,7 +230,7 @@ impl Slot {
 }
 
 /// Runs a job by its service, within its time limit. A panic ends the run, not the slot.
-async fn run(service: &mut JobService, job: Job, timeout: Option<Duration>) -> Ended {
+async fn run(service: &mut JobService, job: &mut Option<Job>, timeout: Option<Duration>) -> Ended {
     let answer = AssertUnwindSafe(serve(service, job)).catch_unwind();
     let caught = match timeout {
         None => answer.await,
@@ -246,10 +245,11 @@ async fn run(service: &mut JobService, job: Job, timeout: Option<Duration>) -> E
     }
 }
 
-async fn serve(service: &mut JobService, job: Job) -> Result<Outcome, BoxError> {
-    let backend = job.backend();
+async fn serve(service: &mut JobService, job: &mut Option<Job>) -> Result<Outcome, BoxError> {
+    let backend = job.as_ref().map_or("", Job::backend);
     failpoints::pass(failpoints::BEFORE_HANDLER, backend)?;
     poll_fn(|context| service.poll_ready(context)).await?;
+    let job = job.take().expect("a job is served once");
     let outcome = service.call(job).await;
     failpoints::pass(failpoints::AFTER_HANDLER, backend)?;
     outcome
