@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use crate::entry::{Entry, History};
 
 /// A message that has ended and is still kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) message: Arc<Message>,
     pub(crate) state: State,
@@ -54,7 +54,7 @@ impl Ended {
 }
 
 /// Ended messages in the order in which they ended: the dead letters, and those kept for `retain_done`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Archive {
     by_end: BTreeMap<u64, Ended>,
     by_id: HashMap<MessageId, u64, FixedState>,

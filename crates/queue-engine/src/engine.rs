@@ -16,7 +16,7 @@ const BUDGET: usize = 4096;
 /// One queue.
 ///
 /// Every step takes the time. Time that runs backwards is taken as standing still.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) config: QueueConfig,
     pub(crate) now: Timestamp,

@@ -10,7 +10,7 @@ pub(crate) type Slot = u32;
 pub(crate) const NIL: Slot = Slot::MAX;
 
 /// One live message: scheduled, ready or leased.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
     /// Order of acceptance.

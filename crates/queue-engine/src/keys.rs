@@ -25,7 +25,7 @@ pub(crate) struct Known {
 }
 
 /// The idempotency keys within their window.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Keys {
     known: HashMap<KeyHash, Known, FixedState>,
     /// One per key. A key that was renewed meanwhile is put back when its old end comes.

@@ -11,13 +11,13 @@ use crate::list::List;
 /// All leases of one length end in the order in which they were given or extended, so a plain list per length is
 /// sorted by itself and every step is O(1). There are as many lists as lengths in use: one, and for one lease after
 /// the queue's lease was changed, two.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leases {
     classes: Vec<Class>,
     len: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Class {
     length: Duration,
     line: List,

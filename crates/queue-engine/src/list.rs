@@ -3,7 +3,7 @@ use slab::Slab;
 use crate::entry::{Entry, Links, NIL, Slot};
 
 /// A doubly linked list through the entries themselves: every operation is O(1) and none allocates.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct List {
     head: Slot,
     tail: Slot,

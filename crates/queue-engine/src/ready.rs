@@ -8,7 +8,7 @@ use crate::list::List;
 /// Today one line for all: first deliveries come in the order of acceptance, and what comes back joins at the
 /// end, so that nothing that is given back at once can keep the others waiting. This is the place where
 /// fairness keys get lines of their own; nobody else knows who is next.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ready {
     line: List,
 }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use forebay_queue_core::{Delivery, Nack, NackAction, Receipt, SettleOutcome, State, Timestamp};
+use forebay_queue_core::{
+    Delivery, MessageId, Nack, NackAction, Receipt, SettleOutcome, State, Timestamp,
+};
 
 use crate::archive::Ended;
 use crate::engine::Engine;
@@ -45,6 +47,32 @@ impl Engine {
             }
         }
         deliveries
+    }
+
+    /// Hands out exactly these messages, in this order: for a model that follows a store which has an order of its own.
+    ///
+    /// # Errors
+    /// The first id that is not ready, or is named twice; also when hand-outs are stopped. Then nothing is handed out.
+    pub fn receive_these(
+        &mut self,
+        now: Timestamp,
+        ids: &[MessageId],
+    ) -> Result<Vec<Delivery>, MessageId> {
+        self.settle_time(now);
+        let mut slots: Vec<Slot> = Vec::with_capacity(ids.len());
+        for id in ids {
+            let found = self.index.find(&self.entries, *id);
+            let ready = |slot: &Slot| matches!(self.entry(*slot).place, Place::Ready(_));
+            match found.filter(ready) {
+                Some(slot) if !self.paused && !slots.contains(&slot) => slots.push(slot),
+                _ => return Err(*id),
+            }
+        }
+        let hand_out = |slot| {
+            self.ready.remove(&mut self.entries, slot);
+            self.lease(slot)
+        };
+        Ok(slots.into_iter().map(hand_out).collect())
     }
 
     fn lease(&mut self, slot: Slot) -> Delivery {

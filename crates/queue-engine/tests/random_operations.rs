@@ -11,6 +11,7 @@ use forebay_queue_core::{
 };
 use forebay_queue_engine::{Engine, Refusal};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use model::{
     CAPACITY, DEAD_LIMIT, DEAD_RETENTION, KEY_LIMIT, LEASE, Model, New, Place, Published, Refused,
@@ -356,7 +357,10 @@ impl Pair {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        failure_persistence: None,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/proptest-regressions/random_operations.txt"
+        )))),
         ..ProptestConfig::default()
     })]
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use forebay_queue_core::FairnessKey;
+use forebay_queue_core::{FairnessKey, MessageId, SettleOutcome};
 
 use crate::trial::{MINUTE, SECOND, Trial, payload, plain};
 
@@ -104,4 +104,29 @@ fn a_receive_gives_no_more_than_was_asked_for() {
     assert_eq!(trial.receive(2).len(), 2);
     let stats = trial.stats();
     assert_eq!((stats.leased, stats.ready), (2, 3));
+}
+
+#[test]
+fn a_model_may_say_which_are_handed_out_and_in_which_order() {
+    let mut trial = Trial::new();
+    let ids = trial.fill(4);
+    let late = trial.publish(plain("late").with_delay(MINUTE));
+    let now = trial.now;
+
+    let mut copy = trial.engine.clone();
+    let chosen = [ids[2], ids[0]];
+    let deliveries = trial.engine.receive_these(now, &chosen).unwrap();
+    let order: Vec<MessageId> = deliveries.iter().map(|d| d.message.id()).collect();
+    assert_eq!(order, chosen);
+    assert_eq!(deliveries[0].attempt, 1);
+    assert_eq!(trial.ack(&deliveries[0]), SettleOutcome::Done);
+    assert_eq!(trial.receive(99).len(), 2, "the others stay ready");
+
+    for refused in [ids[1], late] {
+        let twice = [ids[3], refused, refused];
+        assert_eq!(copy.receive_these(now, &twice).unwrap_err(), refused);
+    }
+    assert_eq!(copy.stats(now).ready, 4, "nothing was handed out");
+    copy.pause();
+    assert_eq!(copy.receive_these(now, &ids).unwrap_err(), ids[0]);
 }
