@@ -106,7 +106,7 @@ impl Slot {
                 hand.slow = true;
             }
             // The clock is looked at now and then: a look costs a tenth of what a quick job does.
-            let look = hand.fetched.len() % 4 == 0;
+            let look = hand.fetched.len().is_multiple_of(4);
             hand.slow |= look && begun.elapsed() > QUICK;
             if hand.slow {
                 return;
