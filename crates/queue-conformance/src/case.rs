@@ -1,8 +1,13 @@
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a case asserts by these methods: what does not hold, panics"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use forebay_queue_core::{Backend, Capabilities, QueueConfig, QueueName, guarded};
+use forebay_queue_core::{Backend, Capabilities, QueueConfig, QueueName, Timestamp, guarded};
 
 use crate::{Harness, Subject, Timing};
 
@@ -52,6 +57,14 @@ impl Case {
         }
     }
 
+    /// As [`Case::config`], with a lease that does not run out while a case lasts.
+    pub fn holding(&self) -> QueueConfig {
+        QueueConfig {
+            lease: self.timing().limit,
+            ..QueueConfig::default()
+        }
+    }
+
     /// A new queue with [`Case::config`].
     pub async fn queue(&self) -> Subject {
         self.queue_with(self.config()).await
@@ -63,6 +76,11 @@ impl Case {
         let created = self.backend.create(&name, &config).await;
         created.expect("a queue of a fresh name and a valid configuration is made");
         self.open(&name).await
+    }
+
+    /// A new queue with [`Case::holding`].
+    pub async fn holding_queue(&self) -> Subject {
+        self.queue_with(self.holding()).await
     }
 
     /// A session of a queue that exists.
@@ -81,6 +99,20 @@ impl Case {
         drop(backend);
         harness.restart().await;
         Self::new(harness).await
+    }
+
+    /// What was due at one time came at another, both by the store's clock: not early, and hardly late.
+    pub fn assert_in_time(&self, what: &str, due: Timestamp, came: Timestamp) {
+        let early = due.since(came);
+        assert!(
+            early <= Timing::GRAIN,
+            "{what} came {early:?} early by the store's own clock"
+        );
+        let (late, most) = (came.since(due), self.timing().tolerance());
+        assert!(
+            late <= most,
+            "{what} came {late:?} late by the store's own clock, where {most:?} is allowed"
+        );
     }
 
     /// Lets this much time pass.

@@ -37,7 +37,8 @@ impl<F> InProcess<F>
 where
     F: Fn() -> Arc<dyn Backend> + Send + Sync + 'static,
 {
-    /// `make` is called once for each case, within its runtime, and again after each restart.
+    /// `make` is called once for each case, within its runtime, and again after each restart: then it has to draw
+    /// other random numbers, as fencing tokens are made of them.
     pub const fn new(timing: Timing, make: F) -> Self {
         Self {
             timing,

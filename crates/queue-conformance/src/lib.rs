@@ -11,9 +11,12 @@ pub mod message;
 mod subject;
 mod suite;
 mod timing;
+mod waiting;
 
 pub use case::Case;
 pub use harness::{Harness, InProcess};
 pub use subject::Subject;
 pub use suite::{ENTRIES, Entry, run, try_run};
 pub use timing::Timing;
+pub use waiting::Waiting;
+

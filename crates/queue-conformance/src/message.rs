@@ -1,6 +1,12 @@
 //! The messages that cases publish.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a case asserts by these methods: what does not hold, panics"
+)]
 
-use forebay_queue_core::{Delivery, FairnessKey, IdempotencyKey, Kind, NewMessage};
+use forebay_queue_core::{
+    Delivery, Environment, FairnessKey, Fingerprint, IdempotencyKey, Kind, MessageId, NewMessage,
+};
 
 /// The kind of every message that no case cares about.
 pub const KIND: Kind = Kind::from_static("job");
@@ -28,6 +34,17 @@ pub fn idempotency_key(key: &str) -> IdempotencyKey {
 /// A fairness key.
 pub fn fairness_key(key: &str) -> FairnessKey {
     FairnessKey::new(key).expect("a case's key is valid")
+}
+
+/// A fingerprint, one for each number.
+pub fn fingerprint(number: u8) -> Fingerprint {
+    Fingerprint([number; 32])
+}
+
+/// Fresh ids, in their order, as a sender makes them.
+pub fn ids(count: usize) -> Vec<MessageId> {
+    let environment = Environment::system();
+    (0..count).map(|_| environment.next_id()).collect()
 }
 
 /// The number that a delivery carries.

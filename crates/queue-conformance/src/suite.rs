@@ -73,7 +73,7 @@ pub fn try_run<H: Harness>(
     }))
 }
 
-fn runtime(paused: bool) -> Runtime {
+pub(crate) fn runtime(paused: bool) -> Runtime {
     let mut builder = if paused {
         let mut builder = Builder::new_current_thread();
         builder.start_paused(true);
@@ -98,7 +98,7 @@ fn runtime(paused: bool) -> Runtime {
 /// # use forebay_queue_memory::MemoryBackend;
 ///
 /// forebay_queue_conformance::suite!(InProcess::new(Timing::PAUSED, || {
-///     Arc::new(MemoryBackend::new(Environment::seeded(1)))
+///     Arc::new(MemoryBackend::new(Environment::system()))
 /// }));
 /// ```
 #[macro_export]

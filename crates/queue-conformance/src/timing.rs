@@ -47,8 +47,16 @@ impl Timing {
         ..Self::REAL
     };
 
+    /// How much a store may lose where it keeps a time in whole milliseconds, and a timer with it.
+    pub const GRAIN: Duration = Duration::from_millis(2);
+
     /// The latest moment, after it was due, at which something still is in time.
     pub fn tolerance(&self) -> Duration {
         self.lateness + self.slack
+    }
+
+    /// A little while: enough for a call to reach the store, far less than a lease.
+    pub fn moment(&self) -> Duration {
+        self.lease / 20
     }
 }

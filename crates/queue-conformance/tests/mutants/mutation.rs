@@ -1,13 +1,14 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use forebay_queue_conformance::{InProcess, Timing, try_run};
 use forebay_queue_core::{
-    Backend, CancelOutcome, CancelTarget, Capabilities, DeadLetterFilter, Delivery, Environment,
-    Error, Guarantees, Health, Management, MessageId, Nack, NewMessage, Page, PageRequest,
-    PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, SettleOutcome, State, Stats,
-    StoredMessage,
+    Backend, CancelOutcome, CancelTarget, Capabilities, DeadLetterFilter, Delivery, Durability,
+    Environment, Error, Guarantees, Health, Management, MessageId, Nack, NewMessage, Page,
+    PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, SettleOutcome,
+    State, Stats, StoredMessage,
 };
 use forebay_queue_memory::MemoryBackend;
 
@@ -150,6 +151,48 @@ pub(crate) trait Mutation: Send + Sync + 'static {
     ) -> Result<(), Error> {
         inner.update(name, config).await
     }
+
+    async fn open(
+        &self,
+        inner: &dyn Backend,
+        name: &QueueName,
+        expected: Option<&QueueConfig>,
+    ) -> Result<Arc<dyn Queue>, Error> {
+        inner.open(name, expected).await
+    }
+
+    async fn delete(&self, inner: &dyn Backend, name: &QueueName) -> Result<(), Error> {
+        inner.delete(name).await
+    }
+
+    async fn list_queues(&self, inner: &dyn Backend) -> Result<Vec<QueueName>, Error> {
+        inner.list().await
+    }
+
+    async fn probe(&self, inner: &dyn Backend) -> Result<Guarantees, Error> {
+        let found = inner.probe().await?;
+        Ok(Guarantees {
+            durability: self.durability(),
+            ..found
+        })
+    }
+
+    async fn close_backend(&self, inner: &dyn Backend) -> Result<(), Error> {
+        inner.close().await
+    }
+
+    /// What is said to survive; [`Durable`](crate::durable::Durable) makes it true.
+    fn durability(&self) -> Durability {
+        Durability::Memory
+    }
+
+    /// What a restart does to what had been kept.
+    async fn restarted(&self, _inner: &dyn Backend) {}
+
+    /// What is declared, truly or not.
+    fn capabilities(&self, can: Capabilities) -> Capabilities {
+        can
+    }
 }
 
 /// Asserts that a case passes on the memory queue and fails once a mutation is around it.
@@ -159,28 +202,44 @@ pub(crate) fn assert_caught<M: Mutation>(group: &str, name: &str, mutation: fn()
         try_run(group, name, plain).is_ok(),
         "{group}::{name} fails without the mutation"
     );
-    let broken = || {
-        InProcess::new(Timing::PAUSED, move || {
-            Arc::new(Mutant {
-                inner: memory(),
-                mutation: Arc::new(mutation()),
-            }) as Arc<dyn Backend>
-        })
-    };
+    let broken = || InProcess::new(Timing::PAUSED, move || broken_memory(mutation()));
     assert!(
         try_run(group, name, broken).is_err(),
         "{group}::{name} does not catch the mutation"
     );
 }
 
-fn memory() -> Arc<MemoryBackend> {
-    Arc::new(MemoryBackend::new(Environment::seeded(1)))
+/// The memory backend with a mutation around it.
+pub(crate) fn broken_memory<M: Mutation>(mutation: M) -> Arc<dyn Backend> {
+    Arc::new(Mutant::around(memory(), Arc::new(mutation)))
+}
+
+/// An empty memory backend. Each start has randomness of its own, as fencing tokens are made of it.
+pub(crate) fn memory() -> Arc<MemoryBackend> {
+    static STARTS: AtomicU64 = AtomicU64::new(0);
+    let seed = STARTS.fetch_add(1, Ordering::Relaxed);
+    Arc::new(MemoryBackend::new(Environment::seeded(seed)))
 }
 
 /// The memory backend with a mutation around everything it opens.
-struct Mutant<M> {
+pub(crate) struct Mutant<M> {
     inner: Arc<MemoryBackend>,
     mutation: Arc<M>,
+    capabilities: Capabilities,
+}
+
+impl<M: Mutation> Mutant<M> {
+    pub(crate) fn around(inner: Arc<MemoryBackend>, mutation: Arc<M>) -> Self {
+        let honest = Capabilities {
+            durability: mutation.durability(),
+            ..inner.capabilities().clone()
+        };
+        Self {
+            capabilities: mutation.capabilities(honest),
+            mutation,
+            inner,
+        }
+    }
 }
 
 #[async_trait]
@@ -190,7 +249,7 @@ impl<M: Mutation> Backend for Mutant<M> {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        self.inner.capabilities()
+        &self.capabilities
     }
 
     async fn create(&self, name: &QueueName, config: &QueueConfig) -> Result<(), Error> {
@@ -203,8 +262,9 @@ impl<M: Mutation> Backend for Mutant<M> {
         expected: Option<&QueueConfig>,
     ) -> Result<Arc<dyn Queue>, Error> {
         Ok(Arc::new(MutantQueue {
-            inner: self.inner.open(name, expected).await?,
+            inner: self.mutation.open(&*self.inner, name, expected).await?,
             mutation: Arc::clone(&self.mutation),
+            capabilities: self.capabilities.clone(),
         }))
     }
 
@@ -224,11 +284,11 @@ impl<M: Mutation> Backend for Mutant<M> {
     }
 
     async fn list(&self) -> Result<Vec<QueueName>, Error> {
-        self.inner.list().await
+        self.mutation.list_queues(&*self.inner).await
     }
 
     async fn delete(&self, name: &QueueName) -> Result<(), Error> {
-        self.inner.delete(name).await
+        self.mutation.delete(&*self.inner, name).await
     }
 
     async fn health(&self) -> Health {
@@ -236,17 +296,18 @@ impl<M: Mutation> Backend for Mutant<M> {
     }
 
     async fn probe(&self) -> Result<Guarantees, Error> {
-        self.inner.probe().await
+        self.mutation.probe(&*self.inner).await
     }
 
     async fn close(&self) -> Result<(), Error> {
-        self.inner.close().await
+        self.mutation.close_backend(&*self.inner).await
     }
 }
 
 struct MutantQueue<M> {
     inner: Arc<dyn Queue>,
     mutation: Arc<M>,
+    capabilities: Capabilities,
 }
 
 #[async_trait]
@@ -260,7 +321,7 @@ impl<M: Mutation> Queue for MutantQueue<M> {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        self.inner.capabilities()
+        &self.capabilities
     }
 
     fn lease(&self) -> Duration {
