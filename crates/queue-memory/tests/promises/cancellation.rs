@@ -134,16 +134,3 @@ async fn a_dropped_publish_has_published_the_whole_batch_or_nothing() {
         }
     }
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_dropped_publisher_leaves_no_trace_in_the_line() {
-    let house = House::new(config(1)).await;
-    house.publish(plain("0")).await;
-    for _ in 0..100 {
-        let publish = house.queue.publish(vec![plain("1")], MINUTE);
-        assert!(timeout(SECOND, publish).await.is_err());
-    }
-    assert_eq!(drain_all(&house).await, [0]);
-    house.publish(plain("2")).await;
-    assert_eq!(drain_all(&house).await, [2]);
-}

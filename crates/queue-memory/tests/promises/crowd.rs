@@ -71,26 +71,3 @@ async fn many_producers_and_consumers_see_each_message_exactly_once() {
     assert!(times.values().all(|times| *times == 1));
     assert_eq!(house.desk.stats().await.unwrap().live(), 0);
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_key_published_by_many_at_once_is_one_message() {
-    let house = House::new(config(10_000)).await;
-    for round in 0..200 {
-        let mut tasks = Vec::new();
-        for _ in 0..8 {
-            let queue = Arc::clone(&house.queue);
-            let message = crate::house::keyed(&format!("{round}"));
-            tasks.push(tokio::spawn(async move {
-                queue.publish(vec![message], MINUTE).await.unwrap()[0]
-            }));
-        }
-        let mut outcomes = Vec::new();
-        for task in tasks {
-            outcomes.push(task.await.unwrap());
-        }
-        let accepted = outcomes.iter().filter(|o| !o.is_duplicate()).count();
-        assert_eq!(accepted, 1);
-        assert!(outcomes.iter().all(|o| o.id() == outcomes[0].id()));
-    }
-    assert_eq!(house.desk.stats().await.unwrap().ready, 200);
-}

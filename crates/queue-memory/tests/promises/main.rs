@@ -9,7 +9,6 @@ mod cancellation;
 mod crowd;
 mod guarded;
 mod house;
-mod limits;
 mod observed;
 mod publishers;
 mod receivers;

@@ -26,93 +26,6 @@ fn waits<T>(task: &Answer<T>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_makes_a_publisher_wait_until_there_is_room() {
-    let (house, held) = full(1).await;
-    let waiting = house.publishing(vec![plain("x")], MINUTE).await;
-    assert!(waits(&waiting));
-    ack(&house, &held[0]).await;
-    let (outcomes, waited) = waiting.await.unwrap();
-    assert_eq!(outcomes.unwrap().len(), 1);
-    assert_eq!(waited, AT_ONCE);
-    assert_eq!(house.drain().await, ["x"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn full_comes_after_exactly_the_patience() {
-    let (house, _held) = full(1).await;
-    for patience in [AT_ONCE, SECOND, 7 * SECOND] {
-        let waiting = house.publishing(vec![plain("x")], patience).await;
-        let (answer, waited) = waiting.await.unwrap();
-        let error = answer.unwrap_err();
-        assert!(error.is_full() && error.is_retryable(), "{error}");
-        assert!((patience..=patience + TICK).contains(&waited), "{waited:?}");
-    }
-    assert_eq!(house.desk.stats().await.unwrap().live(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn publishers_go_in_order_of_arrival() {
-    let (house, held) = full(5).await;
-    let mut waiting = Vec::new();
-    for n in 0..5 {
-        let batch = vec![plain(&n.to_string())];
-        waiting.push(house.publishing(batch, MINUTE).await);
-    }
-    for (n, delivery) in held.iter().enumerate() {
-        ack(&house, delivery).await;
-        let done = waiting.iter().filter(|task| !waits(task)).count();
-        assert_eq!(done, n + 1);
-    }
-    assert_eq!(house.drain().await.concat(), "01234");
-}
-
-#[tokio::test(start_paused = true)]
-async fn room_for_all_lets_all_go_in_order() {
-    let (house, held) = full(5).await;
-    let mut waiting = Vec::new();
-    for n in 0..5 {
-        let batch = vec![plain(&n.to_string())];
-        waiting.push(house.publishing(batch, MINUTE).await);
-    }
-    let receipts: Vec<_> = held.iter().map(|d| d.receipt.clone()).collect();
-    house.queue.ack(&receipts).await.unwrap();
-    for task in waiting {
-        let (outcomes, waited) = task.await.unwrap();
-        outcomes.unwrap();
-        assert_eq!(waited, AT_ONCE);
-    }
-    assert_eq!(house.drain().await.concat(), "01234");
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_dropped_in_the_middle_leaves_the_order() {
-    let (house, held) = full(2).await;
-    let first = house.publishing(vec![plain("1")], MINUTE).await;
-    let middle = house.publishing(vec![plain("2")], MINUTE).await;
-    let last = house.publishing(vec![plain("3")], MINUTE).await;
-    middle.abort();
-    settle().await;
-    ack(&house, &held[0]).await;
-    assert!(!waits(&first) && waits(&last));
-    ack(&house, &held[1]).await;
-    last.await.unwrap().0.unwrap();
-    assert_eq!(house.drain().await.concat(), "13");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_first_dropped_lets_the_next_go() {
-    let (house, held) = full(2).await;
-    let first = house.publishing(vec![plain("a"), plain("b")], MINUTE).await;
-    let second = house.publishing(vec![plain("c")], MINUTE).await;
-    ack(&house, &held[0]).await;
-    assert!(waits(&first) && waits(&second));
-    first.abort();
-    let (outcomes, waited) = second.await.unwrap();
-    outcomes.unwrap();
-    assert_eq!(waited, AT_ONCE);
-}
-
-#[tokio::test(start_paused = true)]
 async fn one_that_was_woken_and_dropped_passes_its_turn_on() {
     let (house, held) = full(1).await;
     let first = house.publishing(vec![plain("1")], MINUTE).await;
@@ -141,19 +54,6 @@ async fn a_bigger_batch_at_the_front_is_not_overtaken() {
     ack(&house, &held[2]).await;
     small.await.unwrap().0.unwrap();
     assert_eq!(house.drain().await.concat(), "abc");
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_who_runs_out_of_patience_lets_the_next_go() {
-    let (house, held) = full(2).await;
-    let big = vec![plain("a"), plain("b")];
-    let front = house.publishing(big, SECOND).await;
-    let small = house.publishing(vec![plain("c")], MINUTE).await;
-    ack(&house, &held[0]).await;
-    assert!(front.await.unwrap().0.unwrap_err().is_full());
-    let (outcomes, waited) = small.await.unwrap();
-    outcomes.unwrap();
-    assert!((SECOND..=SECOND + TICK).contains(&waited), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,18 +141,4 @@ async fn one_who_waits_for_room_among_the_keys_gets_it_when_a_window_ends() {
     );
     let used = looks.load(Ordering::Relaxed) - before;
     assert!(used < 20, "{used} looks in one wait");
-}
-
-#[tokio::test(start_paused = true)]
-async fn too_many_keys_are_named_as_what_ran_out() {
-    let house = House::new(QueueConfig {
-        idempotency_limit: 1,
-        ..config(10)
-    })
-    .await;
-    house.publish(keyed("a")).await;
-    let answer = house.queue.publish(vec![keyed("b")], SECOND).await;
-    let text = answer.unwrap_err().to_string();
-    assert!(text.contains("1 idempotency keys"), "{text}");
-    house.publish(plain("without a key")).await;
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_queue_core::CancelTarget;
-
-use crate::house::{AT_ONCE, Answer, House, MINUTE, NAME, SECOND, TICK, config, plain};
+use crate::house::{Answer, House, MINUTE, SECOND, TICK, config, plain};
 
 async fn full_of(message: forebay_queue_core::NewMessage) -> House {
     let house = House::new(config(1)).await;
@@ -16,13 +14,6 @@ async fn goes_after<T>(waiting: Answer<Vec<T>>, expected: Duration) {
     let (outcomes, waited) = waiting.await.unwrap();
     assert_eq!(outcomes.unwrap().len(), 1);
     assert!((expected..=expected + TICK).contains(&waited), "{waited:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_that_expires() {
-    let house = full_of(plain("short").with_time_to_live(5 * SECOND)).await;
-    let waiting = house.publishing(vec![plain("x")], MINUTE).await;
-    goes_after(waiting, 5 * SECOND).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,47 +54,4 @@ async fn an_expired_message_that_is_given_back() {
     let waiting = house.publishing(vec![plain("x")], MINUTE).await;
     held.retry(&*house.queue, SECOND, "no").await.unwrap();
     goes_after(waiting, 10 * SECOND).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dead_letter() {
-    let house = full_of(plain("a")).await;
-    let held = house.take().await;
-    let waiting = house.publishing(vec![plain("x")], MINUTE).await;
-    held.dead_letter(&*house.queue, "no").await.unwrap();
-    goes_after(waiting, AT_ONCE).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cancel() {
-    let house = House::new(config(1)).await;
-    let id = house.publish(plain("a")).await;
-    let waiting = house.publishing(vec![plain("x")], MINUTE).await;
-    house.desk.cancel(CancelTarget::Id(id)).await.unwrap();
-    goes_after(waiting, AT_ONCE).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_purge() {
-    let house = full_of(plain("a")).await;
-    let waiting = house.publishing(vec![plain("x")], MINUTE).await;
-    assert_eq!(house.desk.purge().await.unwrap(), 1);
-    goes_after(waiting, AT_ONCE).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_larger_capacity() {
-    let house = full_of(plain("a")).await;
-    let waiting = house.publishing(vec![plain("x")], MINUTE).await;
-    house.backend.update(&NAME, &config(2)).await.unwrap();
-    goes_after(waiting, AT_ONCE).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_release_makes_none() {
-    let house = full_of(plain("a")).await;
-    let held = house.take().await;
-    let waiting = house.publishing(vec![plain("x")], SECOND).await;
-    held.release(&*house.queue, AT_ONCE).await.unwrap();
-    assert!(waiting.await.unwrap().0.unwrap_err().is_full());
 }
