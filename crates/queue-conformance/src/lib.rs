@@ -6,7 +6,9 @@
 
 mod case;
 mod cases;
+pub mod checker;
 mod harness;
+pub mod history;
 pub mod message;
 mod subject;
 mod suite;
