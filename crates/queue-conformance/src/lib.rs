@@ -10,6 +10,7 @@ pub mod checker;
 mod harness;
 pub mod history;
 pub mod message;
+pub mod model;
 mod subject;
 mod suite;
 mod timing;

@@ -22,6 +22,7 @@ mod idempotency_window;
 mod leases;
 mod leases_fencing;
 mod limits_and_errors;
+mod model;
 mod mutation;
 mod order;
 mod pause_and_purge;
