@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::interrupt::Guard;
 use crate::postgres::Postgres;
 use crate::setup;
+use crate::simulate;
 use crate::step::{Limit, Steps};
 use crate::workspace::Workspace;
 
@@ -60,6 +61,7 @@ pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
     test.env(REQUIRE_SERVERS, "1").env(POSTGRES_URL, url);
     steps.run_tests("test", test)?;
     if !scope.quick {
+        steps.run("simulate", simulate::gate(workspace))?;
         let mut doc = cargo(workspace, "doc --workspace --no-deps --all-features");
         doc.env("RUSTDOCFLAGS", "-D warnings");
         steps.run("doc", doc)?;

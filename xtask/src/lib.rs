@@ -12,5 +12,6 @@ pub mod interrupt;
 pub mod port;
 pub mod postgres;
 pub mod setup;
+pub mod simulate;
 pub mod step;
 pub mod workspace;

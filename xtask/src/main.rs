@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use forebay_xtask::{bench, docs, gate, setup, workspace::Workspace};
+use forebay_xtask::{bench, docs, gate, setup, simulate, workspace::Workspace};
 
 /// The project's own chores.
 #[derive(Parser)]
@@ -34,6 +34,21 @@ enum Chore {
         /// Change nothing; fail if anything would change.
         #[arg(long)]
         check: bool,
+    },
+    /// Run many seeds of the simulator, or one again.
+    Simulate {
+        /// How many seeds.
+        #[arg(long, default_value_t = 2000)]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 1)]
+        start: u64,
+        /// Only this seed, with its whole trace.
+        #[arg(long, conflicts_with_all = ["seeds", "start"])]
+        seed: Option<u64>,
+        /// Say how often each thing happened.
+        #[arg(long)]
+        table: bool,
     },
     /// Run a bench by name, or list them.
     Bench {
@@ -67,6 +82,16 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tidy => gate::tidy(&workspace),
         Chore::Docs { check: true } => docs::check(&workspace),
         Chore::Docs { check: false } => docs::write(&workspace),
+        Chore::Simulate {
+            seeds,
+            start,
+            seed,
+            table,
+        } => {
+            let many = simulate::Seeds::Many { seeds, start };
+            let seeds = seed.map_or(many, simulate::Seeds::One);
+            simulate::run(&workspace, seeds, table)
+        }
         Chore::Bench { name: None, .. } => {
             bench::list();
             Ok(())
