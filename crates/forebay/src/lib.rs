@@ -26,7 +26,7 @@
 //!
 //! # Features
 //! `memory` (default) brings the memory backend, `prometheus` the metrics, `otel` the W3C trace context through
-//! OpenTelemetry, `failpoints` the named fail points for tests.
+//! OpenTelemetry, `failpoints` the named fail points for tests, `test-kit` the `test_kit` for an application's own tests.
 
 mod connector;
 mod error;
@@ -44,6 +44,8 @@ pub use forebay_queue_core::{
     Settings, SettleOutcome, Stats, ThrottleKey, Timestamp, Variable, Weight,
 };
 pub use forebay_telemetry as telemetry;
+#[cfg(feature = "test-kit")]
+pub use forebay_test_kit as test_kit;
 pub use forebay_worker as worker;
 pub use forebay_worker::*;
 pub use options::QueueOptions;
@@ -70,3 +72,8 @@ pub fn registry() -> Registry {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide.md")]
 pub struct Guide;
+
+/// As those of the page about testing are.
+#[cfg(all(doctest, feature = "test-kit"))]
+#[doc = include_str!("../../../docs/testing.md")]
+pub struct Testing;

@@ -14,7 +14,7 @@ enum Rule {
     Only(&'static [&'static str]),
     /// The contract, the engine where it runs in this process, and nothing else of the house.
     Backend,
-    /// All that is below it: contract, engine, backends, telemetry and worker.
+    /// All that is below it: contract, engine, backends, telemetry, worker and test kit.
     Facade,
     /// It is at the top: anything.
     Anything,
@@ -32,10 +32,12 @@ const IMPORTS: &[(&str, Rule)] = &[
     ("forebay-queue-conformance", Rule::Only(&[CORE, ENGINE])),
     ("forebay-telemetry", Rule::Only(&[CORE])),
     ("forebay-worker", Rule::Only(&[CORE])),
+    ("forebay-test-kit", Rule::Only(&[CORE, "forebay-queue-memory", "forebay-worker"])),
     (FACADE, Rule::Facade),
     ("forebay-example-server", Rule::Only(&[FACADE])),
     ("forebay-bench", Rule::Only(&[FACADE])),
     ("forebay-tests", Rule::Anything),
+    ("forebay-simulation", Rule::Anything),
     ("forebay-xtask", Rule::Only(&[])),
 ];
 
@@ -104,7 +106,14 @@ fn forbidden_import(import: &Import<'_>) -> Option<String> {
         Rule::Only(allowed) => allowed.contains(&to),
         Rule::Backend => to == CORE || to == ENGINE,
         Rule::Facade => {
-            is_backend(to) || [CORE, ENGINE, "forebay-telemetry", "forebay-worker"].contains(&to)
+            let below = [
+                CORE,
+                ENGINE,
+                "forebay-telemetry",
+                "forebay-test-kit",
+                "forebay-worker",
+            ];
+            is_backend(to) || below.contains(&to)
         }
         Rule::Anything => true,
     };
@@ -119,7 +128,7 @@ fn forbidden_import(import: &Import<'_>) -> Option<String> {
     if !is_allowed && !tests_may {
         return Some(format!("{from} must not import {to}"));
     }
-    let is_a_choice = is_backend(to) && to != "forebay-queue-memory";
+    let is_a_choice = is_backend(to) && to != "forebay-queue-memory" || to == "forebay-test-kit";
     if from == FACADE && is_a_choice && !import.optional && !import.for_tests {
         return Some(format!("{from}: {to} has to be behind a feature"));
     }
@@ -248,6 +257,9 @@ fn nobody_imports_upwards_or_sideways_bites() {
     ));
     assert!(of(FACADE, "forebay-queue-redis", false, false));
     assert!(!of(FACADE, "forebay-queue-redis", false, true));
+    assert!(of(FACADE, "forebay-test-kit", false, false));
+    assert!(!of(FACADE, "forebay-test-kit", false, true));
+    assert!(of("forebay-test-kit", FACADE, false, false));
     assert!(of("forebay-newcomer", CORE, false, false));
     assert!(!of("forebay-tests", "forebay-example-server", false, false));
 }
