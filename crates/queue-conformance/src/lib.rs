@@ -23,3 +23,7 @@ pub use suite::{ENTRIES, Entry, run, try_run};
 pub use timing::Timing;
 pub use waiting::Waiting;
 
+/// The blocks of the page for those who write a backend, compiled and run by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/writing-a-backend.md")]
+struct WritingABackend;
