@@ -140,11 +140,16 @@ fn cause(judge: &Judge<'_>, story: &Story<'_>, place: usize, pair: [&Handout; 2]
     let dead = |s: &Settle| s.verb == Verb::DeadLetter && s.effect.possible();
     // A lease that had run out before the kill is not the kill's.
     let held = judge.lease_at_least(story, place, |_| true);
-    let killed = judge.run.kills.iter().any(|(process, at)| {
-        *process == one.span.from.process
-            && !judge.clocks.earlier(at.at, one.delivered_at)
-            && !judge.clocks.earlier(next.delivered_at, at.at)
-            && !judge.clocks.earlier(held, at.at)
+    // Nor is what its predecessor under the same number left behind when it was stopped.
+    let killed = judge.run.kills.iter().any(|kill| {
+        let at = kill.at.at;
+        kill.process == one.span.from.process
+            && kill
+                .began
+                .is_none_or(|began| !judge.clocks.before(one.span.to, began))
+            && !judge.clocks.earlier(at, one.delivered_at)
+            && !judge.clocks.earlier(next.delivered_at, at)
+            && !judge.clocks.earlier(held, at)
     });
     let ended = judge.lease_at_least(story, place, |s| !judge.handed_before(next, s.span.from));
     if had(Effect::Done, retry) {

@@ -25,6 +25,8 @@ pub(crate) struct Gather {
     open: HashMap<(u32, u64), Open>,
     receipts: HashMap<(u16, Tag), u32>,
     keyed_cancels: Vec<(Span, u16, Tag, Effect)>,
+    /// When each process was last started.
+    began: HashMap<u32, Point>,
 }
 
 /// A call under way.
@@ -77,6 +79,7 @@ impl Gather {
             open: HashMap::new(),
             receipts: HashMap::new(),
             keyed_cancels: Vec::new(),
+            began: HashMap::new(),
         }
     }
 
@@ -128,8 +131,8 @@ impl Gather {
                 .run
                 .kills
                 .iter()
-                .filter(|(who, at)| *who == process && at.line > call.from.line)
-                .map(|(_, at)| *at)
+                .filter(|kill| kill.process == process && kill.at.line > call.from.line)
+                .map(|kill| kill.at)
                 .min_by_key(|at| at.line);
             match killed {
                 // Its acks are in what a kill may cost.

@@ -52,7 +52,7 @@ pub(crate) fn one_per_key(judge: &Judge<'_>, renewals: &Renewals, report: &mut R
     for posts in keyed.chunk_by(|a, b| (a.queue, a.key) == (b.queue, b.key)) {
         report.judge(Invariant::OnePerKey, 1);
         let accepted = acceptances(judge, posts, &seen);
-        windows(judge, &accepted, renewals, report);
+        windows(judge, posts, &accepted, renewals, report);
         for post in posts {
             duplicate(judge, posts, post, report);
         }
@@ -126,6 +126,7 @@ fn acceptances<'a>(
 /// No two acceptances within one window.
 fn windows(
     judge: &Judge<'_>,
+    posts: &[&Post],
     accepted: &[Acceptance<'_>],
     renewals: &Renewals,
     report: &mut Report,
@@ -134,11 +135,11 @@ fn windows(
         let [one, other] = pair else { continue };
         let in_order = !judge
             .clocks
-            .earlier(other.to.at, end(judge, one, other, renewals));
+            .earlier(other.to.at, end(judge, posts, [one, other], renewals));
         let may_be_reversed = !judge.clocks.before(one.to, other.from)
             && !judge
                 .clocks
-                .earlier(one.to.at, end(judge, other, one, renewals));
+                .earlier(one.to.at, end(judge, posts, [other, one], renewals));
         let lost = judge.run.losses.iter().any(|loss| {
             !judge.clocks.before(*loss, one.from) && !judge.clocks.before(other.to, *loss)
         });
@@ -156,22 +157,29 @@ fn windows(
 }
 
 /// When the window of one message ends at the earliest, as it matters to another.
+///
+/// A retry in the window begins it anew. One after its end does so only where the key has not gone over to a third message.
 fn end(
     judge: &Judge<'_>,
-    one: &Acceptance<'_>,
-    other: &Acceptance<'_>,
+    posts: &[&Post],
+    [one, other]: [&Acceptance<'_>; 2],
     renewals: &Renewals,
 ) -> u64 {
-    let begun = one.from.at.max(one.post.due);
-    let renewed = renewals
-        .0
-        .get(&one.post.message)
-        .into_iter()
-        .flatten()
-        .filter(|span| judge.clocks.before(span.to, other.from))
-        .map(|span| span.from.at)
-        .fold(begun, u64::max);
-    renewed.saturating_add(nanos(judge.rules.window))
+    let both = [one.post.message, other.post.message];
+    let third = posts
+        .iter()
+        .any(|post| post.is_origin() && !both.contains(&post.message));
+    let window = nanos(judge.rules.window);
+    let mut begun = one.from.at.max(one.post.due);
+    for span in renewals.0.get(&one.post.message).into_iter().flatten() {
+        let holds = judge
+            .clocks
+            .earlier(span.to.at, begun.saturating_add(window));
+        if judge.clocks.before(span.to, other.from) && (holds || !third) {
+            begun = begun.max(span.from.at);
+        }
+    }
+    begun.saturating_add(window)
 }
 
 /// A duplicate names a message that was published with that key, and tells the truth about the fingerprint.

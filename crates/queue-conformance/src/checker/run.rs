@@ -23,7 +23,7 @@ pub(crate) struct Run {
     /// Settlements that succeeded with a receipt that nobody was given.
     pub(crate) orphans: Vec<Span>,
     /// Who was killed, and when.
-    pub(crate) kills: Vec<(u32, Point)>,
+    pub(crate) kills: Vec<Kill>,
     /// When the store was stopped, started or emptied.
     pub(crate) store_stops: Vec<Point>,
     /// When the store lost what it held.
@@ -109,6 +109,14 @@ impl Post {
     pub(crate) fn is_origin(&self) -> bool {
         matches!(self.answer, Answer::Accepted | Answer::Unknown)
     }
+}
+
+/// The end of a process without a word.
+pub(crate) struct Kill {
+    pub(crate) process: u32,
+    /// When it had begun; `None` where it was there from the start.
+    pub(crate) began: Option<Point>,
+    pub(crate) at: Point,
 }
 
 /// One delivery.

@@ -121,6 +121,33 @@ fn a_kill_costs_what_its_process_held_and_no_more() {
 }
 
 #[test]
+fn a_kill_is_no_cause_for_what_its_predecessor_held() {
+    let mut script = Script::with(Rules {
+        concurrency: 1,
+        prefetch: 1,
+        ..Rules::default()
+    });
+    let deliver = |script: &mut Script, messages: std::ops::RangeInclusive<u8>, attempt| {
+        for n in messages {
+            script.deliver(&message(n), attempt);
+        }
+    };
+    script.publish(&[1, 2, 3, 4].map(message));
+    deliver(&mut script, 1..=2, 1);
+    let party = Party::Process(1);
+    script.mark(Mark::Stopped { party });
+    script.mark(Mark::Restarted { party });
+    script.wait(LEASE);
+    deliver(&mut script, 3..=4, 1);
+    script.mark(Mark::Killed { process: 1 });
+    script.process = 2;
+    deliver(&mut script, 1..=4, 2);
+    let report = script.is_clean();
+    assert_eq!(report.counts.redelivered[&Cause::Kill], 2);
+    assert_eq!(report.counts.redelivered[&Cause::LeaseExpiry], 2);
+}
+
+#[test]
 fn a_kill_of_another_process_is_no_cause_but_leaves_room() {
     let (mut script, _) = delivered();
     script.mark(Mark::Killed { process: 2 });

@@ -83,6 +83,33 @@ fn a_delay_and_a_retry_prolong_the_window() {
 }
 
 #[test]
+fn a_retry_after_the_window_does_not_take_the_key_from_another() {
+    let mut script = script();
+    script.publish(&[keyed(1, "key")]);
+    script.wait(WINDOW);
+    let mut alone = script.clone();
+    // Meanwhile the key stands for the second; until its window ends, the first cannot have it back.
+    script.publish(&[keyed(2, "key")]);
+    script.wait(WINDOW.saturating_sub(ms(100)));
+    let receipt = script.deliver(&keyed(1, "key"), 1);
+    let mut within = script.clone();
+    script.retry(receipt);
+    script.wait(ms(200));
+    script.publish(&[keyed(3, "key")]);
+    script.is_clean();
+
+    within.publish(&[keyed(3, "key")]);
+    within.breaks(Invariant::OnePerKey);
+
+    // With nobody else the key is its own again.
+    let receipt = alone.deliver(&keyed(1, "key"), 1);
+    alone.retry(receipt);
+    alone.wait(ms(200));
+    alone.publish(&[keyed(2, "key")]);
+    alone.breaks(Invariant::OnePerKey);
+}
+
+#[test]
 fn a_duplicate_names_the_first_message() {
     let mut script = script();
     script.publish(&[keyed(1, "key")]);

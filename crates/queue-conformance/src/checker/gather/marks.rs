@@ -1,7 +1,7 @@
 use crate::checker::clock::{Point, nanos};
 use crate::checker::gather::Gather;
 use crate::checker::report::Counts;
-use crate::checker::run::Rest;
+use crate::checker::run::{Kill, Rest};
 use crate::history::{Mark, Party};
 
 impl Gather {
@@ -10,7 +10,16 @@ impl Gather {
         match mark {
             Mark::Killed { process } => {
                 counts.kills += 1;
-                self.run.kills.push((*process, point));
+                self.run.kills.push(Kill {
+                    process: *process,
+                    began: self.began.get(process).copied(),
+                    at: point,
+                });
+            }
+            Mark::Restarted {
+                party: Party::Process(process),
+            } => {
+                self.began.insert(*process, point);
             }
             Mark::Stopped {
                 party: Party::Store,
