@@ -49,10 +49,10 @@ impl Batch {
     pub fn run(&self, mut step: impl FnMut(&Outcome)) -> Outcome {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let next = Arc::new(AtomicU64::new(self.start));
-        let stop = Arc::new(AtomicBool::new(false));
+        let over = Arc::new(AtomicBool::new(false));
         let (outbox, inbox) = mpsc::channel();
         for place in 0..threads {
-            let (next, halt, report) = (Arc::clone(&next), Arc::clone(&stop), outbox.clone());
+            let (next, halt, report) = (Arc::clone(&next), Arc::clone(&over), outbox.clone());
             let end = self.start + self.seeds;
             thread::spawn(move || work(place, end, &next, &halt, &report));
         }
@@ -69,7 +69,7 @@ impl Batch {
                     outcome.add(seed, *run);
                     step(&outcome);
                     if outcome.failures.len() >= self.enough {
-                        stop.store(true, Ordering::Relaxed);
+                        over.store(true, Ordering::Relaxed);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
