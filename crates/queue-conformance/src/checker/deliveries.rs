@@ -140,17 +140,20 @@ fn cause(judge: &Judge<'_>, story: &Story<'_>, place: usize, pair: [&Handout; 2]
     let dead = |s: &Settle| s.verb == Verb::DeadLetter && s.effect.possible();
     // A lease that had run out before the kill is not the kill's.
     let held = judge.lease_at_least(story, place, |_| true);
-    // Nor is what its predecessor under the same number left behind when it was stopped.
-    let killed = judge.run.kills.iter().any(|kill| {
-        let at = kill.at.at;
-        kill.process == one.span.from.process
-            && kill
-                .began
-                .is_none_or(|began| !judge.clocks.before(one.span.to, began))
-            && !judge.clocks.earlier(at, one.delivered_at)
-            && !judge.clocks.earlier(next.delivered_at, at)
-            && !judge.clocks.earlier(held, at)
-    });
+    // Nor is what its predecessor under the same number left behind when it was stopped, nor what it had given up itself.
+    let process = one.span.from.process;
+    let given_up = (story.message, process, one.attempt);
+    let killed = !judge.run.given_up.contains(&given_up)
+        && judge.run.kills.iter().any(|kill| {
+            let at = kill.at.at;
+            kill.process == process
+                && kill
+                    .began
+                    .is_none_or(|began| !judge.clocks.before(one.span.to, began))
+                && !judge.clocks.earlier(at, one.delivered_at)
+                && !judge.clocks.earlier(next.delivered_at, at)
+                && !judge.clocks.earlier(held, at)
+        });
     let ended = judge.lease_at_least(story, place, |s| !judge.handed_before(next, s.span.from));
     if had(Effect::Done, retry) {
         Cause::Retry

@@ -1,6 +1,6 @@
 mod marks;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use forebay_queue_core::{MessageId, QueueName};
 
@@ -12,8 +12,8 @@ use crate::checker::run::{
     content, or,
 };
 use crate::history::{
-    Action, Answered, Asked, CancelBy, Cancelled, Fact, Handed, Posted, Published, Record, Settled,
-    Tag, When,
+    Action, Answered, Asked, CancelBy, Cancelled, Ended, Fact, Handed, Posted, Published, Record,
+    Settled, Tag, When,
 };
 
 /// Reads a history once, line by line, and keeps what the judges need.
@@ -68,6 +68,7 @@ impl Gather {
                 cancels: Vec::new(),
                 orphans: Vec::new(),
                 kills: Vec::new(),
+                given_up: HashSet::new(),
                 store_stops: Vec::new(),
                 losses: Vec::new(),
                 drained: None,
@@ -116,6 +117,18 @@ impl Gather {
                 }
             }
             Fact::Started { .. } => counts.started += 1,
+            Fact::Processed {
+                queue,
+                id,
+                attempt,
+                outcome: Ended::LeaseLost,
+                ..
+            } => {
+                let queue = self.queue(queue);
+                let message = self.message(queue, *id);
+                let given_up = (message, point.process, *attempt);
+                self.run.given_up.insert(given_up);
+            }
             Fact::Processed { .. } | Fact::Paused { .. } | Fact::Resumed { .. } => {}
             Fact::Mark(mark) => self.mark(point, mark, counts),
         }

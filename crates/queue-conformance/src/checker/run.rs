@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use forebay_queue_core::{Kind, MessageId, QueueName, Timestamp};
@@ -24,6 +24,8 @@ pub(crate) struct Run {
     pub(crate) orphans: Vec<Span>,
     /// Who was killed, and when.
     pub(crate) kills: Vec<Kill>,
+    /// What a process itself held for lost: message, process, attempt.
+    pub(crate) given_up: HashSet<(u32, u32, u32)>,
     /// When the store was stopped, started or emptied.
     pub(crate) store_stops: Vec<Point>,
     /// When the store lost what it held.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forebay_queue_conformance::checker::{Cause, Invariant, Rules};
-use forebay_queue_conformance::history::{Action, Fact, Mark, Party, Tag};
+use forebay_queue_conformance::history::{Action, Ended, Fact, Mark, Party, Tag};
 
 use crate::script::{KIND, LEASE, QUEUE, Script, id, message, ms};
 
@@ -145,6 +145,32 @@ fn a_kill_is_no_cause_for_what_its_predecessor_held() {
     let report = script.is_clean();
     assert_eq!(report.counts.redelivered[&Cause::Kill], 2);
     assert_eq!(report.counts.redelivered[&Cause::LeaseExpiry], 2);
+}
+
+#[test]
+fn a_kill_is_no_cause_for_what_its_process_had_given_up() {
+    let mut script = Script::with(Rules {
+        concurrency: 1,
+        prefetch: 0,
+        ..Rules::default()
+    });
+    script.publish(&[message(1), message(2)]);
+    script.deliver(&message(1), 1);
+    script.push(Fact::Processed {
+        queue: QUEUE,
+        id: id(1),
+        kind: KIND,
+        attempt: 1,
+        outcome: Ended::LeaseLost,
+    });
+    script.deliver(&message(2), 1);
+    script.mark(Mark::Killed { process: 1 });
+    script.process = 2;
+    script.wait(LEASE);
+    script.deliver(&message(1), 2);
+    script.deliver(&message(2), 2);
+    let report = script.is_clean();
+    assert_eq!(report.counts.redelivered[&Cause::Kill], 1);
 }
 
 #[test]
