@@ -1,4 +1,4 @@
-//! Millions of records are judged in one reading, in time that grows as they do.
+//! Hundreds of thousands of records are judged in one reading, in time that grows as they do.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use forebay_queue_core::{MessageId, Timestamp};
 
 use crate::script::{KIND, LEASE, QUEUE};
 
-/// How long a million messages may take, in a build without optimisation on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How long a hundred thousand messages may take, in a build without optimisation on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn id(n: u64) -> MessageId {
     let mut bytes = [0; 16];
@@ -91,12 +91,6 @@ fn judged(messages: u64) -> Duration {
 
 #[test]
 fn a_long_history_is_judged_in_time() {
-    judged(30_000);
-}
-
-#[test]
-#[ignore = "six million records: by hand"]
-fn a_million_messages_are_judged_in_time() {
-    let took = judged(1_000_000);
+    let took = judged(100_000);
     assert!(took < PATIENCE, "{took:?}");
 }
