@@ -216,7 +216,7 @@ impl Engine {
     /// A message that is in no place any more leaves the live ones.
     pub(crate) fn take_out(&mut self, slot: Slot) -> Entry {
         let entry = self.entries.remove(slot as usize);
-        self.index.remove(entry.message.id(), slot);
+        self.index.remove(&self.entries, &entry, slot);
         self.give_back_memory();
         entry
     }

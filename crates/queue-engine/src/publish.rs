@@ -244,10 +244,9 @@ impl Engine {
     pub(crate) fn insert(&mut self, mut entry: Entry) -> Slot {
         entry.sequence = self.next_sequence;
         self.next_sequence += 1;
-        let id = entry.message.id();
         // Capacity is at most 2^31, and nothing but accepted and redriven messages within it is live.
         let slot = Slot::try_from(self.entries.insert(entry)).unwrap_or(crate::entry::NIL);
-        self.index.insert(&self.entries, id, slot);
+        self.index.insert(&self.entries, slot);
         slot
     }
 }
