@@ -73,14 +73,17 @@ impl Ledger {
 
     pub(crate) fn insert(&self, deliveries: Vec<Delivery>, received: Instant) -> Vec<Fetched> {
         let mut book = self.book.lock();
-        let mut earliest: Option<(Instant, Instant)> = None;
-        let fetched = deliveries
+        let mut terms_of = None;
+        deliveries
             .into_iter()
             .map(|delivery| {
-                let (extend_at, deadline) = terms(received, delivery.lease);
-                earliest = Some(earliest.map_or((extend_at, deadline), |(e, d)| {
-                    (e.min(extend_at), d.min(deadline))
-                }));
+                let lease = delivery.lease;
+                let (extend_at, deadline) = match terms_of {
+                    Some((same, terms)) if same == lease => terms,
+                    // All of one batch have the same lease, or hardly more than one.
+                    _ => book.plan(self, terms(received, lease)),
+                };
+                terms_of = Some((lease, (extend_at, deadline)));
                 book.next_serial += 1;
                 let serial = book.next_serial;
                 let index = book.held.insert(Held {
@@ -97,21 +100,7 @@ impl Ledger {
                     received,
                 }
             })
-            .collect();
-        if let Some((extend_at, deadline)) = earliest {
-            if book
-                .extend_planned
-                .is_none_or(|planned| extend_at < planned)
-            {
-                book.extend_planned = Some(extend_at);
-                self.extend_earlier.notify_one();
-            }
-            if book.expire_planned.is_none_or(|planned| deadline < planned) {
-                book.expire_planned = Some(deadline);
-                self.expire_earlier.notify_one();
-            }
-        }
-        fetched
+            .collect()
     }
 
     /// Removes what was settled, or needs no settling any more.
@@ -243,6 +232,23 @@ impl Ledger {
 }
 
 impl Book {
+    /// Wakes a half of the keeper that would look too late for these terms.
+    fn plan(&mut self, ledger: &Ledger, terms: (Instant, Instant)) -> (Instant, Instant) {
+        let (extend_at, deadline) = terms;
+        if self
+            .extend_planned
+            .is_none_or(|planned| extend_at < planned)
+        {
+            self.extend_planned = Some(extend_at);
+            ledger.extend_earlier.notify_one();
+        }
+        if self.expire_planned.is_none_or(|planned| deadline < planned) {
+            self.expire_planned = Some(deadline);
+            ledger.expire_earlier.notify_one();
+        }
+        terms
+    }
+
     fn get(&self, key: Key) -> Option<&Held> {
         let held = self.held.get(key.index)?;
         (held.serial == key.serial).then_some(held)

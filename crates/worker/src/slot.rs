@@ -96,15 +96,19 @@ impl Slot {
 
     /// Runs what is in the hand, one after the other, until one of them takes its time.
     async fn play(&mut self, lane: &Lane, taken: Taken, hand: &mut Hand) {
+        let run = AssertUnwindSafe(self.play_all(lane, taken.probe, hand));
+        if run.catch_unwind().await.is_err() {
+            // Handlers are caught by themselves; this was the end of one, dropped in the middle.
+            tracing::error!("a handler panicked while it was stopped");
+            self.buffer.let_probe(lane.index);
+            hand.slow = true;
+        }
+    }
+
+    async fn play_all(&mut self, lane: &Lane, probe: bool, hand: &mut Hand) {
         let begun = Instant::now();
         while !hand.fetched.is_empty() {
-            let run = AssertUnwindSafe(self.play_one(lane, taken.probe, hand));
-            if run.catch_unwind().await.is_err() {
-                // Handlers are caught by themselves; this was the end of one, dropped in the middle.
-                tracing::error!("a handler panicked while it was stopped");
-                self.buffer.let_probe(lane.index);
-                hand.slow = true;
-            }
+            self.play_one(lane, probe, hand).await;
             // The clock is looked at now and then: a look costs a tenth of what a quick job does.
             let look = hand.fetched.len().is_multiple_of(4);
             hand.slow |= look && begun.elapsed() > QUICK;
