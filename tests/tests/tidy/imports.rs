@@ -37,6 +37,7 @@ const IMPORTS: &[(&str, Rule)] = &[
     ("forebay-example-server", Rule::Only(&[FACADE])),
     ("forebay-bench", Rule::Only(&[FACADE])),
     ("forebay-tests", Rule::Anything),
+    ("forebay-fault-proxy", Rule::Only(&[])),
     ("forebay-simulation", Rule::Anything),
     ("forebay-xtask", Rule::Only(&[])),
 ];
