@@ -8,6 +8,8 @@ use anyhow::Result;
 use forebay_xtask::postgres::{create_database, drop_database};
 use forebay_xtask::setup::Binaries;
 
+use crate::name;
+
 /// An empty database for one test; it is removed when dropped.
 #[derive(Debug)]
 pub struct Database {
@@ -31,7 +33,7 @@ impl Database {
     ///
     /// When the server does not answer or `url` names no database.
     pub fn on_server(url: &str, binaries: Binaries) -> Result<Self> {
-        let name = unique_name();
+        let name = name::unique();
         create_database(&binaries, url, &name)?;
         Ok(Self {
             url: with_database(url, &name)?,
@@ -49,7 +51,7 @@ impl Database {
     ///
     /// When the server does not answer.
     pub fn on_cluster(cluster: Postgres) -> Result<Self> {
-        let name = unique_name();
+        let name = name::unique();
         Ok(Self {
             url: cluster.create_database(&name)?,
             name,
@@ -73,19 +75,6 @@ impl Drop for Database {
             eprintln!("a test's database was left behind: {error:#}");
         }
     }
-}
-
-/// Unique among all that run now and ran before: the process, the time, and a count.
-fn unique_name() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::{SystemTime, UNIX_EPOCH};
-
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let nanos = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos());
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("test_{}_{nanos}_{count}", std::process::id())
 }
 
 /// The same server, another database.
@@ -117,10 +106,5 @@ mod tests {
         );
         assert_eq!(replaced("postgres://h/a?x=/1"), "postgres://h/b?x=/1");
         assert!(with_database("postgres://h", "b").is_err());
-    }
-
-    #[test]
-    fn no_two_names_are_the_same() {
-        assert_ne!(unique_name(), unique_name());
     }
 }

@@ -19,7 +19,7 @@ use crate::postgres::{Database, Postgres};
 ///
 /// When it is missing though servers are required, and when it does not start.
 pub fn postgres() -> Option<Postgres> {
-    found("postgres", Binaries::find())?;
+    found("postgres", Binaries::find(), is_required())?;
     Some(expect_running(Postgres::start()))
 }
 
@@ -31,15 +31,25 @@ pub fn postgres() -> Option<Postgres> {
 ///
 /// When it is missing though servers are required, and when it does not answer.
 pub fn postgres_database() -> Option<Database> {
-    let binaries = found("postgres", Binaries::find())?;
+    let binaries = found("postgres", Binaries::find(), is_required())?;
     Some(expect_running(match env::var(POSTGRES_URL) {
         Ok(url) => Database::on_server(&url, binaries),
         Err(_) => Postgres::start().and_then(Database::on_cluster),
     }))
 }
 
-fn found<T>(name: &str, server: Option<T>) -> Option<T> {
-    match decide(server, env::var_os(REQUIRE_SERVERS).is_some()) {
+/// Whether a missing server is a failure.
+pub(crate) fn is_required() -> bool {
+    env::var_os(REQUIRE_SERVERS).is_some()
+}
+
+/// The server that was found, or the word that there is none.
+///
+/// # Panics
+///
+/// When there is none though it is `required`.
+pub(crate) fn found<T>(name: &str, server: Option<T>, required: bool) -> Option<T> {
+    match decide(server, required) {
         Decision::Use(server) => Some(server),
         Decision::Skip => {
             println!("skipped: no {name}");

@@ -1,12 +1,14 @@
 //! `cargo xtask test`: every check, one after the other, on private servers.
 
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::interrupt::Guard;
 use crate::postgres::Postgres;
+use crate::redis::{Fleet, Kind};
 use crate::setup;
 use crate::simulate;
 use crate::step::{Limit, Steps};
@@ -31,8 +33,8 @@ pub struct Scope {
     pub no_lint: bool,
 }
 
-/// Runs the checks; the first that fails ends the run. The private PostgreSQL cluster ends
-/// with it in every case, on Ctrl-C too.
+/// Runs the checks; the first that fails ends the run. The private servers end with it in
+/// every case, on Ctrl-C too.
 ///
 /// # Errors
 ///
@@ -50,15 +52,9 @@ pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
             ),
         )?;
     }
-    let url = steps.run_inside("postgres", || {
-        setup::postgres()?;
-        let postgres = Postgres::start()?;
-        let url = postgres.url("postgres");
-        guard.keep(postgres);
-        Ok(url)
-    })?;
     let mut test = cargo(workspace, "test --workspace --all-features");
-    test.env(REQUIRE_SERVERS, "1").env(POSTGRES_URL, url);
+    test.env(REQUIRE_SERVERS, "1")
+        .envs(servers(&guard, &mut steps)?);
     steps.run_tests("test", test)?;
     if !scope.quick {
         steps.run("simulate", simulate::gate(workspace))?;
@@ -81,6 +77,40 @@ pub fn tidy(workspace: &Workspace) -> Result<()> {
     let guard = Guard::install()?;
     let command = cargo(workspace, "test --package forebay-tests --test tidy");
     Steps::new(&guard).run_tests("tidy", command)
+}
+
+/// Starts the servers; returns the variables that tell the tests where they are.
+fn servers(guard: &Guard, steps: &mut Steps<'_>) -> Result<Vec<(&'static str, String)>> {
+    let kinds = steps.run_inside("setup", || {
+        setup::postgres()?;
+        setup::redis()?;
+        let valkey = setup::valkey()?;
+        let kinds = Kind::ALL.into_iter();
+        Ok(kinds
+            .filter(|kind| *kind != Kind::Valkey || valkey.is_some())
+            .collect::<Vec<_>>())
+    })?;
+    steps.run_inside("servers", || {
+        guard.keep(
+            || start(&kinds),
+            |(postgres, fleet)| {
+                let redis = fleet.values().map(|(name, url)| (name, url.to_owned()));
+                redis
+                    .chain([(POSTGRES_URL, postgres.url("postgres"))])
+                    .collect()
+            },
+        )
+    })
+}
+
+/// All at the same time.
+fn start(kinds: &[Kind]) -> Result<(Postgres, Fleet)> {
+    thread::scope(|scope| {
+        let fleet = scope.spawn(|| Fleet::start(kinds));
+        let postgres = Postgres::start();
+        let fleet = fleet.join().map_err(|_| anyhow!("the start panicked"))?;
+        Ok((postgres?, fleet?))
+    })
 }
 
 fn cargo(workspace: &Workspace, arguments: &str) -> Command {

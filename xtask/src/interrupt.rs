@@ -1,26 +1,36 @@
 //! What has to be stopped when the chore itself is stopped.
 
-use std::process;
+use std::any::Any;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{self, Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::postgres::Postgres;
-
 /// The exit code of a program that SIGINT ended, as shells report it.
 const INTERRUPTED: i32 = 130;
 
-/// Holds the private server and the running step. On Ctrl-C, SIGTERM and SIGHUP both are
-/// ended; when dropped, the server is.
+/// Holds the private servers and the running step. On Ctrl-C, SIGTERM and SIGHUP all are
+/// ended; when dropped, the servers are.
 pub struct Guard {
-    held: Arc<Mutex<Held>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// A signal has arrived.
+    is_ending: AtomicBool,
+    held: Mutex<Held>,
 }
 
 #[derive(Default)]
 struct Held {
-    postgres: Option<Postgres>,
+    servers: Vec<Box<dyn Any + Send>>,
     step: Option<Pid>,
 }
 
@@ -31,41 +41,85 @@ impl Guard {
     ///
     /// When the handler cannot be installed, or one is there already.
     pub fn install() -> Result<Self> {
-        let held = Arc::new(Mutex::new(Held::default()));
-        let shared = Arc::clone(&held);
+        let shared = Arc::new(Shared::default());
+        let its = Arc::clone(&shared);
         ctrlc::set_handler(move || {
-            let mut held = lock(&shared);
+            its.is_ending.store(true, Ordering::SeqCst);
+            // Held until the end of the program, so that meanwhile nothing is started.
+            let mut held = its.lock();
             if let Some(step) = held.step.take() {
                 // It may have ended by itself just now.
                 let _ = killpg(step, Signal::SIGTERM);
             }
-            drop(held.postgres.take());
+            held.servers.clear();
             eprintln!("interrupted");
             process::exit(INTERRUPTED);
         })
         .context("the signal handler cannot be installed")?;
-        Ok(Self { held })
+        Ok(Self { shared })
     }
 
-    /// Keeps a server running until the guard is dropped.
-    pub fn keep(&self, postgres: Postgres) {
-        lock(&self.held).postgres = Some(postgres);
+    /// Starts a server, keeps it running until the guard is dropped, and returns what `tell`
+    /// says about it. A signal that arrives during the start waits for its end, so the server
+    /// is ended then too.
+    ///
+    /// # Errors
+    ///
+    /// What `start` says.
+    pub fn keep<S: Send + 'static, T>(
+        &self,
+        start: impl FnOnce() -> Result<S>,
+        tell: impl FnOnce(&S) -> T,
+    ) -> Result<T> {
+        let mut held = self.enter();
+        let server = start()?;
+        let told = tell(&server);
+        held.servers.push(Box::new(server));
+        Ok(told)
     }
 
-    /// Remembers the running step, the leader of a process group of its own; `None` when it
-    /// has ended.
+    /// Starts the next step, the leader of a process group of its own. After a signal it does
+    /// not return: the program is about to end, and nothing new may be started.
+    ///
+    /// # Errors
+    ///
+    /// When the command cannot be run.
+    pub fn launch(&self, step: &mut Command) -> io::Result<Child> {
+        let mut held = self.enter();
+        let child = step.process_group(0).spawn()?;
+        held.step = i32::try_from(child.id()).ok().map(Pid::from_raw);
+        Ok(child)
+    }
+
+    /// Remembers a running step that was not started here, the leader of a process group of
+    /// its own; `None` when the step has ended.
     pub fn watch(&self, step: Option<Pid>) {
-        lock(&self.held).step = step;
+        self.shared.lock().step = step;
+    }
+
+    /// The lock, for whoever starts something. After a signal nobody gets it: the handler may
+    /// still wait for the lock, and ends the program then.
+    fn enter(&self) -> MutexGuard<'_, Held> {
+        let held = self.shared.lock();
+        if !self.shared.is_ending.load(Ordering::SeqCst) {
+            return held;
+        }
+        drop(held);
+        loop {
+            thread::park();
+        }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        drop(lock(&self.held).postgres.take());
+        self.shared.lock().servers.clear();
     }
 }
 
-/// A poisoned lock still holds what has to be stopped.
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    /// A poisoned lock still holds what has to be stopped.
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

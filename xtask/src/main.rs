@@ -76,6 +76,10 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Setup => {
             let binaries = setup::postgres()?;
             println!("postgres: {}", binaries.folder().display());
+            println!("redis: {}", setup::redis()?.path().display());
+            if let Some(valkey) = setup::valkey()? {
+                println!("valkey: {}", valkey.path().display());
+            }
             Ok(())
         }
         Chore::Test { quick, no_lint } => gate::run(&workspace, gate::Scope { quick, no_lint }),

