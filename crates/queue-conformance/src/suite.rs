@@ -64,7 +64,9 @@ pub fn try_run<H: Harness>(
     catch_unwind(AssertUnwindSafe(|| {
         let runtime = runtime(timing.paused);
         runtime.block_on(async {
-            let body = async { (entry.run)(Case::new(harness).await).await };
+            // The harness outlives the case: it may be all that keeps the store running.
+            let case = Case::new(harness.clone());
+            let body = async { (entry.run)(case.await).await };
             let ended = tokio::time::timeout(timing.limit * 10, body).await;
             assert!(ended.is_ok(), "the case does not come to an end");
         });
