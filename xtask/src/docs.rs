@@ -36,8 +36,14 @@ pub const GENERATORS: &[Generator] = &[
     Generator { name: "capabilities", produce: |w| w.output_of_example("forebay", "tables", &["capabilities"]) },
     Generator { name: "limits", produce: |w| w.output_of_example("forebay", "tables", &["limits"]) },
     Generator { name: "variables", produce: |w| w.output_of_example("forebay", "tables", &["variables"]) },
+    Generator { name: "redis-acl", produce: |_| Ok(redis_acl()) },
     Generator { name: "server-variables", produce: |w| w.output_of_example("forebay-example-server", "variables_table", &[]) },
 ];
+
+/// The rules of the queue's own user, which the backend's tests run under.
+fn redis_acl() -> String {
+    format!("```text\n{}```\n", crate::redis::RULES)
+}
 
 /// Writes every document whose generated parts are out of date, and says which.
 ///

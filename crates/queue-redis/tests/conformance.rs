@@ -1,0 +1,9 @@
+//! The public suite on Redis: a server of its own for each case, that writes everything to its disk at once.
+
+mod server;
+
+use forebay_queue_conformance::Timing;
+
+use server::Private;
+
+forebay_queue_conformance::suite!(Private::start(Timing::NETWORK));

@@ -1,0 +1,9 @@
+//! The public suite once more, as a user who may do no more than the rules in `acl.txt`.
+
+mod server;
+
+use forebay_queue_conformance::Timing;
+
+use server::Private;
+
+forebay_queue_conformance::suite!(Private::restricted(Timing::NETWORK));

@@ -1,0 +1,9 @@
+//! The public suite on a server that keeps nothing: all is gone when it dies, and the suite asks for just that.
+
+mod server;
+
+use forebay_queue_conformance::Timing;
+
+use server::Private;
+
+forebay_queue_conformance::suite!(Private::forgetful(Timing::NETWORK));
