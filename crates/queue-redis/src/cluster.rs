@@ -22,19 +22,22 @@ use crate::keys;
 use crate::link::Link;
 use crate::node::Node;
 use crate::options::RedisOptions;
+use crate::sentinels;
 
 /// How many slots a cluster has.
 const SLOTS: u16 = 16384;
 
-/// The servers of one backend: one, or the nodes of a cluster.
+/// The servers of one backend: one, the one that sentinels name, or the nodes of a cluster.
 ///
-/// The crate's cluster client is not used: a queue lives in one slot, so all it needs is the node that owns it.
+/// The crate's cluster client is not used: a queue lives in one slot, so all it needs is the node that owns it. To
+/// sentinels it is the same question: who owns all slots.
 pub(crate) struct Servers {
     dialer: Arc<Dialer>,
     nodes: Mutex<HashMap<Endpoint, Arc<Node>>>,
     owners: Mutex<Owners>,
     lookup: tokio::sync::Mutex<()>,
-    is_cluster: AtomicBool,
+    /// The owner of a slot has to be asked for.
+    has_owners: AtomicBool,
     waits_for_disk: AtomicBool,
     is_closed: AtomicBool,
 }
@@ -54,13 +57,13 @@ impl Servers {
     /// # Errors
     /// [`Error::InvalidSetting`] when the file of the authority cannot be used.
     pub(crate) fn new(options: RedisOptions) -> Result<Arc<Self>, Error> {
-        let is_cluster = options.seeds.len() > 1;
+        let has_owners = options.seeds.len() > 1 || options.watched.is_some();
         Ok(Arc::new(Self {
             dialer: Arc::new(Dialer::new(options)?),
             nodes: Mutex::default(),
             owners: Mutex::default(),
             lookup: tokio::sync::Mutex::default(),
-            is_cluster: AtomicBool::new(is_cluster),
+            has_owners: AtomicBool::new(has_owners),
             waits_for_disk: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
         }))
@@ -107,7 +110,7 @@ impl Servers {
 
     /// The node that owns the slot, looked up where nobody knows.
     pub(crate) async fn owner(&self, slot: u16) -> Result<Arc<Node>, Failure> {
-        if !self.is_cluster.load(Ordering::Acquire) {
+        if !self.has_owners.load(Ordering::Acquire) {
             return self.node(&self.options().seeds[0]);
         }
         if let Some(owner) = self.owners.lock().of(slot) {
@@ -128,7 +131,7 @@ impl Servers {
     /// Every node that owns slots; outside a cluster the server.
     pub(crate) async fn primaries(&self) -> Result<Vec<Arc<Node>>, Failure> {
         self.owner(0).await?;
-        if !self.is_cluster.load(Ordering::Acquire) {
+        if !self.has_owners.load(Ordering::Acquire) {
             return Ok(vec![self.node(&self.options().seeds[0])?]);
         }
         let mut found: Vec<Endpoint> = Vec::new();
@@ -143,7 +146,7 @@ impl Servers {
     /// Notes what a failure says about where the slot is.
     pub(crate) fn note(&self, slot: u16, failure: &Failure) {
         if let Some(owner) = failure.moved() {
-            self.is_cluster.store(true, Ordering::Release);
+            self.has_owners.store(true, Ordering::Release);
             self.owners.lock().moved.insert(slot, owner.clone());
         } else if failure.advice() == Advice::Reconnect {
             *self.owners.lock() = Owners::default();
@@ -162,13 +165,12 @@ impl Servers {
     /// Asks all nodes that are known at once; the first to answer is believed.
     async fn look_up(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + self.options().connect_timeout;
-        let mut asked = self.options().seeds.clone();
-        let known: Vec<Endpoint> = self.nodes.lock().keys().cloned().collect();
-        asked.extend(
-            known
-                .into_iter()
-                .filter(|node| !self.options().seeds.contains(node)),
-        );
+        let seeds = &self.options().seeds;
+        let mut asked = seeds.clone();
+        if self.options().watched.is_none() {
+            let nodes = self.nodes.lock();
+            asked.extend(nodes.keys().filter(|node| !seeds.contains(node)).cloned());
+        }
         let mut answers: FuturesUnordered<_> = asked.iter().map(|node| self.ask(node)).collect();
         let mut last = None;
         loop {
@@ -181,7 +183,7 @@ impl Servers {
                 Ok(Some(Err(failure))) => last = Some(failure),
                 Ok(None) | Err(_) => {
                     return Err(last.unwrap_or_else(|| {
-                        let text = "no node of the cluster can be reached";
+                        let text = "nobody can be reached who knows where the server is";
                         Failure::not_done(Advice::Reconnect, text)
                     }));
                 }
@@ -190,6 +192,10 @@ impl Servers {
     }
 
     async fn ask(&self, endpoint: &Endpoint) -> Result<Vec<(u16, u16, Endpoint)>, Failure> {
+        if let Some(name) = &self.options().watched {
+            let primary = sentinels::primary(&self.dialer, endpoint, name).await?;
+            return Ok(vec![(0, SLOTS - 1, primary)]);
+        }
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         let call = Call::command(command);

@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::confirm::Confirm;
 use crate::endpoint::Endpoint;
 use crate::failure::{Advice, Failure};
-use crate::options::RedisOptions;
+use crate::options::{Account, RedisOptions};
 use crate::replies;
 use crate::tls::Tls;
 
@@ -50,7 +50,36 @@ impl Dialer {
 
     /// Connects, logs in, and waits until the server has answered. Whatever goes wrong, nothing was done.
     pub(crate) async fn dial(&self, endpoint: &Endpoint) -> Result<Connection, Failure> {
-        let dialled = timeout(self.options.connect_timeout, self.dial_now(endpoint)).await;
+        let dialled = async {
+            let connection = self.dial_now(endpoint).await?;
+            for answer in greet(&connection, &self.greeting()).await? {
+                // A login and a look change nothing, however they end.
+                answer.map_err(Failure::of_look)?;
+            }
+            Ok(connection)
+        };
+        self.in_time(dialled).await
+    }
+
+    /// As [`Dialer::dial`], to a sentinel. It gets the same login, and may have no use for it: most have none.
+    pub(crate) async fn dial_sentinel(&self, endpoint: &Endpoint) -> Result<Connection, Failure> {
+        let dialled = async {
+            let connection = self.dial_now(endpoint).await?;
+            if let Some(account) = &self.options.account {
+                let mut login = redis::pipe();
+                account.log_in(&mut login);
+                greet(&connection, &login).await?;
+            }
+            Ok(connection)
+        };
+        self.in_time(dialled).await
+    }
+
+    async fn in_time(
+        &self,
+        dialled: impl Future<Output = Result<Connection, Failure>>,
+    ) -> Result<Connection, Failure> {
+        let dialled = timeout(self.options.connect_timeout, dialled).await;
         dialled.unwrap_or_else(|_| {
             let text = "the server did not take the connection in time";
             Err(Failure::not_done(Advice::Reconnect, text))
@@ -62,36 +91,43 @@ impl Dialer {
         let stream = TcpStream::connect((host.as_str(), *port)).await;
         let stream = stream.map_err(|error| unreachable(&error))?;
         tune(&stream).map_err(|error| unreachable(&error))?;
-        let connection = match &self.tls {
-            None => Connection::over(stream, endpoint).await?,
-            Some(tls) => Connection::over(tls.encrypt(host, stream).await?, endpoint).await?,
-        };
-        let greeted = connection.send(&self.greeting()).await;
-        let answers = greeted.map_err(|_| {
-            let text = "the server closed the connection at its beginning";
-            Failure::not_done(Advice::Reconnect, text)
-        })?;
-        for answer in answers {
-            // A login and a look change nothing, however they end.
-            answer.map_err(Failure::of_look)?;
+        match &self.tls {
+            None => Connection::over(stream, endpoint).await,
+            Some(tls) => Connection::over(tls.encrypt(host, stream).await?, endpoint).await,
         }
-        Ok(connection)
     }
 
     fn greeting(&self) -> Pipeline {
         let mut greeting = redis::pipe();
         if let Some(account) = &self.options.account {
-            greeting.cmd("AUTH");
-            if let Some(user) = &account.user {
-                greeting.arg(user);
-            }
-            greeting.arg(&account.password);
+            account.log_in(&mut greeting);
         }
         if self.options.database != 0 {
             greeting.cmd("SELECT").arg(self.options.database);
         }
         greeting.cmd("PING");
         greeting
+    }
+}
+
+async fn greet(
+    connection: &Connection,
+    greeting: &Pipeline,
+) -> Result<Vec<Result<Value, Failure>>, Failure> {
+    let greeted = connection.send(greeting).await;
+    greeted.map_err(|_| {
+        let text = "the server closed the connection at its beginning";
+        Failure::not_done(Advice::Reconnect, text)
+    })
+}
+
+impl Account {
+    fn log_in(&self, greeting: &mut Pipeline) {
+        greeting.cmd("AUTH");
+        if let Some(user) = &self.user {
+            greeting.arg(user);
+        }
+        greeting.arg(&self.password);
     }
 }
 

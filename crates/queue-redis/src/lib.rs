@@ -27,6 +27,7 @@ mod receipt;
 mod registry;
 mod replies;
 mod script;
+mod sentinels;
 mod session;
 mod settler;
 #[cfg(test)]

@@ -16,10 +16,13 @@ const CONNECT_TIMEOUT: &str = "REDIS_CONNECT_TIMEOUT";
 const TIMEOUT: &str = "REDIS_TIMEOUT";
 const DURABILITY: &str = "QUEUE_DURABILITY";
 
-const URLS: &str = "redis:// or rediss:// with a host, such as redis://user:password@localhost:6379, or several with commas \
-     between them: nodes of one cluster, of one user";
+const URLS: &str = "redis:// or rediss:// with a host, such as redis://user:password@localhost:6379; several with commas \
+     between them: nodes of one cluster, of one user; redis-sentinel://user:password@host:26379,host:26379/0#name: sentinels and \
+     the name of what they watch";
 const PREFIXES: &str = "1 to 40 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit";
 const LEVELS: &str = "memory, buffered, fsynced or replicated:n with n from 1 to 9";
+/// Where sentinels listen by default.
+const SENTINEL_PORT: &str = ":26379";
 const MAX_PREFIX: usize = 40;
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(50);
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -62,6 +65,8 @@ pub const VARIABLES: &[Variable] = &[
 #[derive(Clone)]
 pub struct RedisOptions {
     pub(crate) seeds: Vec<Endpoint>,
+    /// The name under which the seeds, which are sentinels then, know the server.
+    pub(crate) watched: Option<String>,
     pub(crate) account: Option<Account>,
     pub(crate) database: i64,
     pub(crate) is_encrypted: bool,
@@ -161,6 +166,12 @@ impl RedisOptions {
     }
 
     fn read(urls: &str) -> Option<Self> {
+        for (scheme, of_nodes) in [("redis-sentinel", "redis"), ("rediss-sentinel", "rediss")] {
+            let rest = urls.trim().strip_prefix(scheme);
+            if let Some(rest) = rest.and_then(|rest| rest.strip_prefix("://")) {
+                return Self::read_sentinels(of_nodes, rest);
+            }
+        }
         let mut urls = urls.split(',').map(str::trim);
         let mut options = Self::read_one(urls.next()?)?;
         for url in urls {
@@ -174,6 +185,34 @@ impl RedisOptions {
             options.seeds.append(&mut node.seeds);
         }
         Some(options)
+    }
+
+    /// `user:password@host:port,host:port/database#name`, as Lettuce and others write it.
+    fn read_sentinels(scheme: &str, rest: &str) -> Option<Self> {
+        let (rest, name) = rest.split_once('#')?;
+        let (authority, database) = match rest.split_once('/') {
+            Some((authority, database)) => (authority, format!("/{database}")),
+            None => (rest, String::new()),
+        };
+        let (account, hosts) = match authority.rsplit_once('@') {
+            Some((account, hosts)) => (format!("{account}@"), hosts),
+            None => (String::new(), authority),
+        };
+        let mut found: Option<Self> = None;
+        for host in hosts.split(',').map(str::trim) {
+            let has_port = host.rsplit_once(':').is_some_and(|(_, p)| !p.contains(']'));
+            let port = if has_port { "" } else { SENTINEL_PORT };
+            let mut one = Self::read_one(&format!("{scheme}://{account}{host}{port}{database}"))?;
+            match &mut found {
+                None => found = Some(one),
+                Some(found) => found.seeds.append(&mut one.seeds),
+            }
+        }
+        let name = (!name.is_empty() && !name.contains(['#', '?'])).then(|| name.to_owned())?;
+        found.map(|found| Self {
+            watched: Some(name),
+            ..found
+        })
     }
 
     fn read_one(url: &str) -> Option<Self> {
@@ -201,6 +240,7 @@ impl RedisOptions {
                 host: host.clone(),
                 port: *port,
             }],
+            watched: None,
             account: account.password().map(|password| Account {
                 user,
                 password: password.to_owned(),
@@ -221,6 +261,7 @@ impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisOptions")
             .field("servers", &self.seeds.len())
+            .field("is_watched", &self.watched.is_some())
             .field("has_account", &self.account.is_some())
             .field("is_encrypted", &self.is_encrypted)
             .field("prefix", &self.prefix)
@@ -261,6 +302,19 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_are_read_with_the_name_of_what_they_watch() {
+        let url = "rediss-sentinel://me:p%2C@10.0.0.1,[::1],[::2]:5,host:7/2#main";
+        let options = RedisOptions::new(url).unwrap();
+        let seeds = options.seeds.iter().map(|s| (s.host.as_str(), s.port));
+        assert!(seeds.eq([("10.0.0.1", 26379), ("::1", 26379), ("::2", 5), ("host", 7)]));
+        assert_eq!(options.watched.as_deref(), Some("main"));
+        assert_eq!((options.database, options.is_encrypted), (2, true));
+        assert_eq!(options.account.unwrap().password, "p,");
+        let options = RedisOptions::new("redis-sentinel://localhost#m").unwrap();
+        assert!(options.account.is_none() && !options.is_encrypted);
+    }
+
+    #[test]
     fn a_url_that_cannot_be_used_is_refused_without_being_shown() {
         let refused = [
             "canary",
@@ -273,6 +327,13 @@ mod tests {
             "redis://u:canary@localhost,rediss://u:canary@localhost",
             "redis://u:canary@localhost/1,redis://u:canary@localhost/1",
             "redis://u:canary@localhost,",
+            "redis-sentinel://u:canary@localhost",
+            "redis-sentinel://u:canary@localhost#",
+            "redis-sentinel://u:canary@#main",
+            "redis-sentinel://u:canary@localhost,#main",
+            "redis-sentinel://u:canary@localhost/x#main",
+            "redis-sentinel://canary@localhost#main",
+            "redis://u:canary@localhost#main",
         ];
         for url in refused {
             let settings = Settings::from_iter([(URL, url)]);

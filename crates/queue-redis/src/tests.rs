@@ -8,6 +8,7 @@ mod outages;
 mod probes;
 mod registry;
 mod secrets;
+mod sentinels;
 mod sharing;
 
 use std::env;

@@ -22,6 +22,7 @@ pub struct RedisBuilder {
     accounts: Option<Accounts>,
     is_encrypted: bool,
     is_node: bool,
+    is_sentinel: bool,
 }
 
 impl RedisBuilder {
@@ -35,6 +36,7 @@ impl RedisBuilder {
             accounts: None,
             is_encrypted: false,
             is_node: false,
+            is_sentinel: false,
         }
     }
 
@@ -82,6 +84,12 @@ impl RedisBuilder {
         self
     }
 
+    /// It watches other servers and keeps no data ([`RedisServer::watch`]).
+    pub fn sentinel(mut self) -> Self {
+        self.is_sentinel = true;
+        self
+    }
+
     /// It listens on this port of 127.0.0.1, else on a free one that no outgoing connection
     /// takes while the server is down.
     pub fn port(mut self, port: u16) -> Self {
@@ -123,6 +131,7 @@ impl RedisBuilder {
             folder,
             data,
             certificate,
+            is_sentinel: self.is_sentinel,
         };
         let fixed_port = self.port;
         let is_node = self.is_node;

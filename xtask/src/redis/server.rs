@@ -46,6 +46,7 @@ pub(super) struct Home {
     pub(super) folder: TempDir,
     pub(super) data: PathBuf,
     pub(super) certificate: Option<Certificate>,
+    pub(super) is_sentinel: bool,
 }
 
 /// Where a server listens.
@@ -150,6 +151,24 @@ impl RedisServer {
     pub fn follow(&self, port: u16) -> Result<()> {
         self.call(&["REPLICAOF", "127.0.0.1", &port.to_string()])
             .map(drop)
+    }
+
+    /// Has a sentinel watch the server on that port under that name. Alone it decides that the server is down, when
+    /// it has not answered for half a second, and promotes a replica.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisServer::call`], and when it is no sentinel.
+    pub fn watch(&self, name: &str, port: u16) -> Result<()> {
+        let port = port.to_string();
+        self.call(&["SENTINEL", "MONITOR", name, "127.0.0.1", &port, "1"])?;
+        for (what, millis) in [
+            ("down-after-milliseconds", "500"),
+            ("failover-timeout", "5000"),
+        ] {
+            self.call(&["SENTINEL", "SET", name, what, millis])?;
+        }
+        Ok(())
     }
 
     /// Ends it at once, with every child (SIGKILL), as a crash would. Does nothing when it
@@ -353,6 +372,7 @@ fn spawn(binary: &Binary, home: &Home, accounts: Option<&Accounts>) -> Result<Ch
         .context("the log cannot be opened")?;
     let mut process = Command::new(binary.path())
         .arg(home.config())
+        .args(home.is_sentinel.then_some("--sentinel"))
         .current_dir(home.folder.path())
         .stdin(Stdio::null())
         .stdout(said.try_clone()?)
