@@ -84,7 +84,7 @@ impl RedisBackend {
         }
         used.retain(|_, shared| shared.strong_count() > 0);
         let name = handle.name.clone();
-        let shared = Shared::new(handle, made, self.environment.clone());
+        let shared = Shared::new(handle, made);
         used.insert(name, Arc::downgrade(&shared));
         shared
     }
@@ -95,6 +95,7 @@ impl RedisBackend {
             keys: Keys::new(self.servers.options().prefix(), name),
             link: self.servers.link(name),
             registry: self.registry(),
+            environment: self.environment.clone(),
         }
     }
 

@@ -18,6 +18,7 @@ pub(crate) struct Handle {
     pub(crate) keys: Keys,
     pub(crate) link: Link,
     pub(crate) registry: Registry,
+    pub(crate) environment: Environment,
 }
 
 /// How a queue was made.
@@ -31,13 +32,8 @@ pub(crate) struct Made {
 impl Made {
     /// A queue to be made, with an epoch that no earlier one of the name has had but for one chance in four billion.
     pub(crate) fn new(config: &QueueConfig, environment: &Environment) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any 32 of its bits will do"
-        )]
-        let epoch = environment.random().next_u64() as u32;
         Self {
-            epoch,
+            epoch: new_epoch(environment),
             config: config::rounded(config),
         }
     }
@@ -98,10 +94,11 @@ impl Handle {
     /// Makes stream, bell and groups again where they are missing. Answers how many messages are lost: those that the
     /// index knows in a stream that is no more. They are logged.
     pub(crate) async fn mend(&self) -> Result<u64, Failure> {
+        let epoch = new_epoch(&self.environment).to_string();
         let mut cursor = b"0".to_vec();
         let (mut lost, mut missing) = (0, 0);
         loop {
-            let arguments = [LAYOUT.as_bytes(), &cursor];
+            let arguments = [LAYOUT.as_bytes(), &cursor, epoch.as_bytes()];
             let answer = self.link.call(&script::MEND, &self.keys, arguments).await?;
             let Value::Array(items) = answer else { break };
             let [Value::BulkString(next), Value::Int(gone), Value::Int(made)] = &items[..] else {
@@ -177,6 +174,15 @@ impl Handle {
             _ => failure.into_error(&self.name),
         }
     }
+}
+
+fn new_epoch(environment: &Environment) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "any 32 of its bits will do"
+    )]
+    let epoch = environment.random().next_u64() as u32;
+    epoch
 }
 
 fn with_layout(mut arguments: Vec<Vec<u8>>) -> Vec<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use forebay_queue_core::{Environment, Error, QueueConfig};
+use forebay_queue_core::{Error, QueueConfig};
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::{Notify, watch};
@@ -29,10 +29,9 @@ pub(crate) struct Shared {
 impl Shared {
     /// Of a queue that is there, and how it was made. Needs a runtime: publishes and settlements are gathered by a
     /// task each, which end with the last session.
-    pub(crate) fn new(handle: Handle, made: Made, environment: Environment) -> Arc<Self> {
+    pub(crate) fn new(handle: Handle, made: Made) -> Arc<Self> {
         let home = Arc::new(Home {
             handle,
-            environment,
             lease: AtomicU64::new(micros(made.config.lease)),
             config: Mutex::new(made.config),
             room: Notify::new(),
@@ -51,7 +50,6 @@ impl Shared {
 /// The way to a queue, what is known of it here, and its repair.
 pub(crate) struct Home {
     pub(crate) handle: Handle,
-    pub(crate) environment: Environment,
     lease: AtomicU64,
     /// To make the queue again when the server has lost it.
     config: Mutex<QueueConfig>,
@@ -176,7 +174,7 @@ impl Home {
             return false;
         }
         let config = self.config.lock().clone();
-        let made = Made::new(&config, &self.environment);
+        let made = Made::new(&config, &self.handle.environment);
         match self.handle.make(&made).await {
             Ok(true) => {
                 // Its name may be lost as well. Where this fails the queue works and is not listed.

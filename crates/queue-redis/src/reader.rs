@@ -58,7 +58,7 @@ impl Reader {
         home.observe(&gate);
         Ok(Self {
             connection,
-            consumer: Consumer(home.environment.random().next_u64()),
+            consumer: Consumer(home.handle.environment.random().next_u64()),
             last: StreamId::ZERO,
             gate,
             bells: Vec::new(),

@@ -20,16 +20,15 @@ pub(crate) async fn primary(
     let call = Call::command(command);
     let answers = connection.exchange(&[&call], None, patience).await;
     let answer = answers.map_err(Failure::of_look)?.pop();
-    match answer.unwrap_or(Ok(Value::Nil)).map_err(Failure::of_look)? {
-        Value::Array(parts) => read(&parts, sentinel).ok_or_else(|| {
-            let text = "a sentinel's answer cannot be read";
-            Failure::not_done(Advice::Retry, text)
-        }),
-        _ => {
-            let text = "the sentinels watch nothing of the name in REDIS_URL";
-            Err(Failure::not_done(Advice::Fatal, text))
-        }
-    }
+    let answer = answer.unwrap_or(Ok(Value::Nil));
+    let Value::Array(parts) = answer.map_err(Failure::of_look)? else {
+        let text = "the sentinels watch nothing of the name in REDIS_URL";
+        return Err(Failure::not_done(Advice::Fatal, text));
+    };
+    read(&parts, sentinel).ok_or_else(|| {
+        let text = "a sentinel's answer cannot be read";
+        Failure::not_done(Advice::Retry, text)
+    })
 }
 
 fn read(parts: &[Value], asked: &Endpoint) -> Option<Endpoint> {

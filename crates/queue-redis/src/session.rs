@@ -187,11 +187,11 @@ impl<'a> Turn<'a> {
         let mut was_rung = false;
         loop {
             let mut batch = reader.take(home, max).await?;
-            if was_rung && batch.deliveries.len() == max {
-                // There may be more, and the others heard nothing.
-                session.runtime.spawn(ring(Arc::clone(home)));
-            }
             loop {
+                if was_rung && batch.deliveries.len() == max {
+                    // There may be more, and the others heard nothing.
+                    session.runtime.spawn(ring(Arc::clone(home)));
+                }
                 let left = deadline.saturating_duration_since(Instant::now());
                 if !batch.deliveries.is_empty() || left.is_zero() {
                     reader.last = batch.last().unwrap_or(reader.last);
@@ -199,7 +199,8 @@ impl<'a> Turn<'a> {
                 }
                 batch = reader.wait(home, max, left.min(LONGEST_BLOCK)).await?;
                 was_rung = reader.has_heard();
-                if was_rung {
+                // One read can bring a bell and messages.
+                if was_rung && batch.deliveries.is_empty() {
                     break;
                 }
             }
@@ -312,7 +313,7 @@ impl Queue for RedisQueue {
             return Ok(Vec::new());
         }
         pass(failpoints::BEFORE_PUBLISH, NAME)?;
-        let environment = &self.home().environment;
+        let environment = &self.home().handle.environment;
         let entry = |message: &NewMessage| {
             let id = message.id().unwrap_or_else(|| environment.next_id());
             NewEntry::new(message, id)

@@ -73,18 +73,13 @@ local function parse(bytes)
     return nil
   end
   -- A redrive lifts the end of its life, but what was published stays to be seen.
-  e.stated = e.expires
+  e.as_published = e.expires
   if e.redriven > 0 then
     e.expires = 0
   end
   local length = unpack_struct('>I4', bytes, at)
   e.errors = sub(bytes, at + 4, at + 3 + length)
   e.body_at = at + 4 + length
-  e.as_published = e.expires
-  if e.redriven > 0 then
-    -- A redrive lifts it.
-    e.expires = 0
-  end
   return e
 end
 

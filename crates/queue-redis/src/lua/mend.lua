@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Makes the stream, the bell and their groups again where they are not there, and forgets, a part at a time, what was in
 -- a stream that is no more.
--- ARGV: layout version, where to go on in the index, 0 at first.
+-- ARGV: layout version, where to go on in the index, 0 at first, another epoch.
 -- Answers where to go on, 0 at the end; how many messages are lost; whether anything was missing.
 open({ 'paused', 'saved' })
 
@@ -23,6 +23,8 @@ if not has_group(STREAM) then
   missing = 1
   -- From the beginning: what a group had handed out that is no more comes again.
   call('XGROUP', 'CREATE', STREAM, GROUP, '0', 'MKSTREAM')
+  -- Under the same stream ids, so what was handed out before must not settle it.
+  call('HSET', META, 'epoch', ARGV[3])
   if meta.paused then
     call('XGROUP', 'SETID', STREAM, GROUP, '18446744073709551615-18446744073709551615')
     call('HSET', META, 'saved', '0-0')
