@@ -105,8 +105,7 @@ impl NewEntry {
     }
 }
 
-/// Id, flags, times, the key's hash and the fingerprint; `None` where the backend made the id and there is nothing else
-/// to say.
+/// Id, flags, times, the key's hash and the fingerprint; `None` where there is nothing to say but the id.
 fn new_head(message: &NewMessage, id: MessageId) -> Option<Vec<u8>> {
     let times = [(message.deliver(), DELIVER), (message.expires(), EXPIRES)];
     let mut flags = 0;
@@ -116,7 +115,7 @@ fn new_head(message: &NewMessage, id: MessageId) -> Option<Vec<u8>> {
     let key = message.idempotency_key();
     flags |= key.map_or(0, |_| KEYED);
     flags |= message.fingerprint().map_or(0, |_| FINGERPRINTED);
-    if flags == 0 && message.id().is_none() {
+    if flags == 0 {
         return None;
     }
     let mut head = id.as_bytes().to_vec();

@@ -1,10 +1,10 @@
 #!lua
 -- Takes batches, each all or nothing.
 -- ARGV: version, mode, for each batch two bytes (twice its count, and one more when its caller would wait), then the
--- messages. Mode 'p': all are plain (no key, no time, an id that the backend made), and each is an entry, complete but
--- for its order and its time. Else each is head and body. Mode 'b' or 'pb': others have waited longer, nothing fresh is
+-- messages. Mode 'p': all are plain (no key, no time), and each is an entry, complete but for its order and its time. Else
+-- each is head and body. Mode 'b' or 'pb': others have waited longer, nothing fresh is
 -- taken.
--- A head is the id where the backend made it; or the id and: flags (1 key, 2 fingerprint, 4 deliver, 8 expires), for deliver and expires each how
+-- A head is the id where it is plain; or the id and: flags (1 key, 2 fingerprint, 4 deliver, 8 expires), for deliver and expires each how
 -- it is meant (1 at, 2 after) and the microseconds, the key's hash, the fingerprint.
 -- Answers for each batch: 'A' (all accepted), {'D', for each message '' or the first one's id and whether the
 -- fingerprints agree}, {'F', limit}, {'K', limit}, {'T', size, limit} or {'I', id}.
@@ -17,14 +17,33 @@ local function batch_at(place)
   return high * 128 + floor(low / 2), low % 2 == 1
 end
 
--- Takes everything as it is: making a string of each message would cost a third more.
-local function take_plain()
-  local places = {}
+-- The ids of plain messages, or nil where one is in use or stands twice.
+local function plain_ids()
+  local ids, seen = {}, {}
   for i = 4, #ARGV do
-    local value = ARGV[i]
-    local n = 2 * i - 7
-    places[n] = sub(value, 7, 22)
-    places[n + 1] = call('XADD', STREAM, '*', 'm', value)
+    local id = sub(ARGV[i], 7, 22)
+    if seen[id] then
+      return nil
+    end
+    ids[i - 3], seen[id] = id, true
+  end
+  for first = 1, #ids, BUDGET do
+    local places = call('HMGET', INDEX, unpack(ids, first, math.min(first + BUDGET - 1, #ids)))
+    for i = 1, #places do
+      if places[i] then
+        return nil
+      end
+    end
+  end
+  return ids
+end
+
+-- Takes everything as it is: making a string of each message would cost a third more.
+local function take_plain(ids)
+  local places = {}
+  for i = 1, #ids do
+    places[2 * i - 1] = ids[i]
+    places[2 * i] = call('XADD', STREAM, '*', 'm', ARGV[i + 3])
   end
   in_parts(places, 'HSET', INDEX)
   local replies = {}
@@ -37,7 +56,10 @@ end
 if ARGV[2] == 'p' and now < number('next') and now < number('house') then
   local total = #ARGV - 3
   if total <= number('capacity') - call('XLEN', STREAM) - call('ZCARD', DUE) then
-    return take_plain()
+    local ids = plain_ids()
+    if ids then
+      return take_plain(ids)
+    end
   end
 end
 -- lib.lua
