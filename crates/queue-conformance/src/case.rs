@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use forebay_queue_core::{Backend, Capabilities, QueueConfig, QueueName, Timestamp, guarded};
+use forebay_queue_core::{
+    Backend, Capabilities, Delivery, QueueConfig, QueueName, Timestamp, guarded,
+};
 
-use crate::{Harness, Subject, Timing};
+use crate::{Harness, Subject, Timing, message};
 
 /// What a case is given: a store, connected, and nothing in it that another case could touch.
 #[derive(Clone)]
@@ -81,6 +83,23 @@ impl Case {
     /// A new queue with [`Case::holding`].
     pub async fn holding_queue(&self) -> Subject {
         self.queue_with(self.holding()).await
+    }
+
+    /// A new queue of a capacity, with leases that last.
+    pub(crate) async fn bounded(&self, capacity: usize) -> Subject {
+        let config = QueueConfig {
+            capacity,
+            ..self.holding()
+        };
+        self.queue_with(config).await
+    }
+
+    /// A new queue that is full of messages that are all held.
+    pub(crate) async fn full(&self, capacity: usize) -> (Subject, Vec<Delivery>) {
+        let subject = self.bounded(capacity).await;
+        subject.publish_all(message::many(capacity)).await;
+        let held = subject.take_many(capacity).await;
+        (subject, held)
     }
 
     /// A session of a queue that exists.

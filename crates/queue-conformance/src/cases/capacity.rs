@@ -2,26 +2,9 @@
 
 use std::time::Duration;
 
-use forebay_queue_core::{Certainty, Delivery, Error, NackAction, QueueConfig, SettleOutcome};
+use forebay_queue_core::{Certainty, Error, NackAction, QueueConfig, SettleOutcome};
 
 use crate::{Case, Subject, message};
-
-/// A queue of a capacity, with leases that last.
-async fn bounded(case: &Case, capacity: usize) -> Subject {
-    let config = QueueConfig {
-        capacity,
-        ..case.holding()
-    };
-    case.queue_with(config).await
-}
-
-/// A queue that is full of messages that are all held.
-async fn full(case: &Case, capacity: usize) -> (Subject, Vec<Delivery>) {
-    let subject = bounded(case, capacity).await;
-    subject.publish_all(message::many(capacity)).await;
-    let held = subject.take_many(capacity).await;
-    (subject, held)
-}
 
 async fn assert_full(subject: &Subject, when: &str) {
     let answer = subject.publish_outcome(message::many(1)).await;
@@ -32,7 +15,7 @@ async fn assert_full(subject: &Subject, when: &str) {
 }
 
 pub(crate) async fn capacity_counts_scheduled_ready_and_leased(case: Case) {
-    let subject = bounded(&case, 3).await;
+    let subject = case.bounded(3).await;
     subject.publish(message::numbered(0)).await;
     let held = subject.take().await;
     subject.publish(message::numbered(1)).await;
@@ -48,7 +31,7 @@ pub(crate) async fn capacity_counts_scheduled_ready_and_leased(case: Case) {
 }
 
 pub(crate) async fn dead_letters_and_remembered_keys_take_no_room(case: Case) {
-    let subject = bounded(&case, 1).await;
+    let subject = case.bounded(1).await;
     for number in 0..3 {
         subject.publish_dead(message::numbered(number), "no").await;
     }
@@ -62,7 +45,7 @@ pub(crate) async fn dead_letters_and_remembered_keys_take_no_room(case: Case) {
 }
 
 pub(crate) async fn full_comes_after_the_patience_and_not_before(case: Case) {
-    let (subject, _held) = full(&case, 1).await;
+    let (subject, _held) = case.full(1).await;
     let delay = case.timing().delay;
     for patience in [Duration::ZERO, delay, 2 * delay] {
         let waiting = subject.publishing(message::many(1), patience).await;
@@ -79,7 +62,7 @@ pub(crate) async fn full_comes_after_the_patience_and_not_before(case: Case) {
 }
 
 pub(crate) async fn full_says_which_queue_what_and_how_many(case: Case) {
-    let (subject, _held) = full(&case, 2).await;
+    let (subject, _held) = case.full(2).await;
     let answer = subject.publish_outcome(message::many(1)).await;
     let error = answer.expect_err("the queue is full");
     assert!(
@@ -96,7 +79,7 @@ pub(crate) async fn full_says_which_queue_what_and_how_many(case: Case) {
 }
 
 pub(crate) async fn nothing_is_dropped_to_make_room(case: Case) {
-    let subject = bounded(&case, 4).await;
+    let subject = case.bounded(4).await;
     subject.publish_all(message::many(4)).await;
     for number in 4..20 {
         let more = vec![message::numbered(number)];
@@ -111,7 +94,7 @@ pub(crate) async fn nothing_is_dropped_to_make_room(case: Case) {
 }
 
 pub(crate) async fn a_batch_that_does_not_fit_whole_is_not_taken_in_part(case: Case) {
-    let subject = bounded(&case, 3).await;
+    let subject = case.bounded(3).await;
     subject.publish_all(message::many(2)).await;
     let batch = vec![message::numbered(8), message::numbered(9)];
     for patience in [Duration::ZERO, case.timing().moment()] {
@@ -128,7 +111,7 @@ pub(crate) async fn a_batch_that_does_not_fit_whole_is_not_taken_in_part(case: C
 }
 
 pub(crate) async fn a_batch_larger_than_the_capacity_is_refused_at_once(case: Case) {
-    let subject = bounded(&case, 2).await;
+    let subject = case.bounded(2).await;
     let waiting = subject
         .publishing(message::many(3), case.timing().limit)
         .await;
@@ -153,7 +136,7 @@ pub(crate) async fn a_batch_larger_than_the_capacity_is_refused_at_once(case: Ca
 }
 
 pub(crate) async fn known_keys_are_answered_although_the_queue_is_full(case: Case) {
-    let subject = bounded(&case, 1).await;
+    let subject = case.bounded(1).await;
     let first = subject.publish(message::keyed("k")).await;
     let again = vec![message::keyed("k"), message::keyed("k")];
     let outcomes = subject.publish_outcome(again).await;
@@ -171,7 +154,7 @@ pub(crate) async fn known_keys_are_answered_although_the_queue_is_full(case: Cas
 }
 
 pub(crate) async fn settlement_is_never_refused_for_want_of_room(case: Case) {
-    let (subject, held) = full(&case, 5).await;
+    let (subject, held) = case.full(5).await;
     let smaller = QueueConfig {
         capacity: 1,
         ..case.holding()

@@ -3,32 +3,16 @@
 use std::time::Duration;
 
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, Delivery, Error, NewMessage, PublishOutcome, QueueConfig,
+    CancelOutcome, CancelTarget, Error, NewMessage, PublishOutcome, QueueConfig,
 };
 
 use crate::{Case, Subject, Waiting, message};
 
 type Publishing = Waiting<Result<Vec<PublishOutcome>, Error>>;
 
-async fn bounded(case: &Case, capacity: usize) -> Subject {
-    let config = QueueConfig {
-        capacity,
-        ..case.holding()
-    };
-    case.queue_with(config).await
-}
-
-/// A queue that is full of messages that are all held.
-async fn full(case: &Case, capacity: usize) -> (Subject, Vec<Delivery>) {
-    let subject = bounded(case, capacity).await;
-    subject.publish_all(message::many(capacity)).await;
-    let held = subject.take_many(capacity).await;
-    (subject, held)
-}
-
 /// A queue that is full of one message, and a publisher who waits.
 async fn full_of(case: &Case, message: NewMessage) -> (Subject, Publishing) {
-    let subject = bounded(case, 1).await;
+    let subject = case.bounded(1).await;
     subject.publish(message).await;
     let waiting = waiting(case, &subject, 9).await;
     (subject, waiting)
@@ -51,7 +35,7 @@ async fn assert_goes(case: &Case, waiting: Publishing) {
 }
 
 pub(crate) async fn an_ack_lets_a_waiting_publisher_go(case: Case) {
-    let (subject, held) = full(&case, 1).await;
+    let (subject, held) = case.full(1).await;
     let waiting = waiting(&case, &subject, 9).await;
     subject.ack(&held[0]).await;
     assert_goes(&case, waiting).await;
@@ -59,14 +43,14 @@ pub(crate) async fn an_ack_lets_a_waiting_publisher_go(case: Case) {
 }
 
 pub(crate) async fn a_dead_letter_lets_a_waiting_publisher_go(case: Case) {
-    let (subject, held) = full(&case, 1).await;
+    let (subject, held) = case.full(1).await;
     let waiting = waiting(&case, &subject, 9).await;
     subject.dead_letter(&held[0], "no").await;
     assert_goes(&case, waiting).await;
 }
 
 pub(crate) async fn a_cancel_lets_a_waiting_publisher_go(case: Case) {
-    let subject = bounded(&case, 1).await;
+    let subject = case.bounded(1).await;
     let id = subject.publish(message::numbered(0)).await;
     let waiting = waiting(&case, &subject, 9).await;
     let outcome = subject.cancel(CancelTarget::Id(id)).await;
@@ -96,7 +80,7 @@ pub(crate) async fn an_expiry_lets_a_waiting_publisher_go(case: Case) {
 }
 
 pub(crate) async fn a_release_and_a_retry_make_no_room(case: Case) {
-    let (subject, held) = full(&case, 2).await;
+    let (subject, held) = case.full(2).await;
     let waiting = waiting(&case, &subject, 9).await;
     subject.release(&held[0], Duration::ZERO).await;
     subject.retry(&held[1], Duration::ZERO, "no").await;
@@ -107,7 +91,7 @@ pub(crate) async fn a_release_and_a_retry_make_no_room(case: Case) {
 }
 
 pub(crate) async fn publishers_go_in_order_of_arrival(case: Case) {
-    let (subject, held) = full(&case, 4).await;
+    let (subject, held) = case.full(4).await;
     let mut line = Vec::new();
     for number in 10..14 {
         line.push(waiting(&case, &subject, number).await);
@@ -123,7 +107,7 @@ pub(crate) async fn publishers_go_in_order_of_arrival(case: Case) {
 }
 
 pub(crate) async fn room_for_all_lets_all_go_in_order_of_arrival(case: Case) {
-    let (subject, held) = full(&case, 5).await;
+    let (subject, held) = case.full(5).await;
     let mut line = Vec::new();
     for number in 10..15 {
         line.push(waiting(&case, &subject, number).await);
@@ -136,7 +120,7 @@ pub(crate) async fn room_for_all_lets_all_go_in_order_of_arrival(case: Case) {
 }
 
 pub(crate) async fn a_bigger_batch_at_the_front_is_not_overtaken(case: Case) {
-    let (subject, held) = full(&case, 3).await;
+    let (subject, held) = case.full(3).await;
     let big = vec![message::numbered(10), message::numbered(11)];
     let front = subject.publishing(big, case.timing().limit).await;
     let small = waiting(&case, &subject, 12).await;
@@ -156,7 +140,7 @@ pub(crate) async fn a_bigger_batch_at_the_front_is_not_overtaken(case: Case) {
 }
 
 pub(crate) async fn who_runs_out_of_patience_lets_the_next_go(case: Case) {
-    let (subject, held) = full(&case, 2).await;
+    let (subject, held) = case.full(2).await;
     let big = vec![message::numbered(10), message::numbered(11)];
     let front = subject.publishing(big, case.timing().delay).await;
     let small = waiting(&case, &subject, 12).await;
@@ -168,7 +152,7 @@ pub(crate) async fn who_runs_out_of_patience_lets_the_next_go(case: Case) {
 }
 
 pub(crate) async fn who_is_dropped_lets_the_next_go(case: Case) {
-    let (subject, held) = full(&case, 2).await;
+    let (subject, held) = case.full(2).await;
     let big = vec![message::numbered(10), message::numbered(11)];
     let front = subject.publishing(big, case.timing().limit).await;
     let middle = waiting(&case, &subject, 12).await;

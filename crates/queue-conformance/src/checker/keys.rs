@@ -1,6 +1,6 @@
 //! One message for each idempotency key and window: I8.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use forebay_queue_core::MessageId;
 
@@ -131,15 +131,17 @@ fn windows(
     renewals: &Renewals,
     report: &mut Report,
 ) {
+    let names = posts.iter().filter(|post| post.is_origin());
+    let has_third = names.map(|post| post.message).collect::<HashSet<_>>().len() > 2;
     for pair in accepted.windows(2) {
         let [one, other] = pair else { continue };
         let in_order = !judge
             .clocks
-            .earlier(other.to.at, end(judge, posts, [one, other], renewals));
+            .earlier(other.to.at, end(judge, has_third, [one, other], renewals));
         let may_be_reversed = !judge.clocks.before(one.to, other.from)
             && !judge
                 .clocks
-                .earlier(one.to.at, end(judge, posts, [other, one], renewals));
+                .earlier(one.to.at, end(judge, has_third, [other, one], renewals));
         let lost = judge.run.losses.iter().any(|loss| {
             !judge.clocks.before(*loss, one.from) && !judge.clocks.before(other.to, *loss)
         });
@@ -158,24 +160,21 @@ fn windows(
 
 /// When the window of one message ends at the earliest, as it matters to another.
 ///
-/// A retry in the window begins it anew. One after its end does so only where the key has not gone over to a third message.
+/// A retry in the window begins it anew. One after its end does so only where the key cannot have gone over to a third
+/// message.
 fn end(
     judge: &Judge<'_>,
-    posts: &[&Post],
+    has_third: bool,
     [one, other]: [&Acceptance<'_>; 2],
     renewals: &Renewals,
 ) -> u64 {
-    let both = [one.post.message, other.post.message];
-    let third = posts
-        .iter()
-        .any(|post| post.is_origin() && !both.contains(&post.message));
     let window = nanos(judge.rules.window);
     let mut begun = one.from.at.max(one.post.due);
     for span in renewals.0.get(&one.post.message).into_iter().flatten() {
         let holds = judge
             .clocks
             .earlier(span.to.at, begun.saturating_add(window));
-        if judge.clocks.before(span.to, other.from) && (holds || !third) {
+        if judge.clocks.before(span.to, other.from) && (holds || !has_third) {
             begun = begun.max(span.from.at);
         }
     }

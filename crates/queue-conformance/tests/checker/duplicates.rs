@@ -137,10 +137,12 @@ fn a_kill_is_no_cause_for_what_its_predecessor_held() {
     let party = Party::Process(1);
     script.mark(Mark::Stopped { party });
     script.mark(Mark::Restarted { party });
-    script.wait(LEASE);
+    // Its leases still run when the successor is killed.
+    script.wait(LEASE / 2);
     deliver(&mut script, 3..=4, 1);
     script.mark(Mark::Killed { process: 1 });
     script.process = 2;
+    script.wait(LEASE);
     deliver(&mut script, 1..=4, 2);
     let report = script.is_clean();
     assert_eq!(report.counts.redelivered[&Cause::Kill], 2);

@@ -101,6 +101,15 @@ fn a_retry_after_the_window_does_not_take_the_key_from_another() {
     within.publish(&[keyed(3, "key")]);
     within.breaks(Invariant::OnePerKey);
 
+    // A third one that may have been accepted had it last.
+    let mut unknown = alone.clone();
+    unknown.publish_lost(&[keyed(2, "key")]);
+    let receipt = unknown.deliver(&keyed(1, "key"), 1);
+    unknown.retry(receipt);
+    unknown.wait(ms(200));
+    unknown.publish(&[keyed(3, "key")]);
+    unknown.is_clean();
+
     // With nobody else the key is its own again.
     let receipt = alone.deliver(&keyed(1, "key"), 1);
     alone.retry(receipt);
