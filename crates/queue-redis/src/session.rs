@@ -73,7 +73,7 @@ impl RedisQueue {
         }
     }
 
-    fn home(&self) -> &Arc<Home> {
+    pub(crate) fn home(&self) -> &Arc<Home> {
         &self.shared.home
     }
 
@@ -253,8 +253,10 @@ async fn ring(home: Arc<Home>) {
     let _ = home.link().one(Call::command(bell)).await;
 }
 
-/// Puts back what a consumer holds beyond an entry.
-async fn release(home: Arc<Home>, consumer: Consumer, last: StreamId) {
+/// Puts back what a consumer holds beyond an entry. While the server is away it tries again: what is not put back within
+/// its lease comes back by itself, and counts as an attempt.
+pub(crate) async fn release(home: Arc<Home>, consumer: Consumer, last: StreamId) {
+    let over = Instant::now() + home.lease();
     // The server may not have seen yet that the connection is closed, and still give it something.
     for pause in [0, 20, 200] {
         tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -262,15 +264,20 @@ async fn release(home: Arc<Home>, consumer: Consumer, last: StreamId) {
         let rings = u8::from(pause == 0);
         let arguments = [consumer.to_string(), last.to_string(), rings.to_string()];
         loop {
-            let answer = home.call(&script::RELEASE, &arguments).await;
-            let Ok(redis::Value::Array(items)) = answer else {
-                break;
-            };
-            if items.last() != Some(&redis::Value::Int(1)) {
-                break;
+            match home.call(&script::RELEASE, &arguments).await {
+                Ok(redis::Value::Array(items)) if items.last() == Some(&redis::Value::Int(1)) => {}
+                Err(failure) if may_pass(&failure) && Instant::now() < over && !home.is_ended() => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                _ => break,
             }
         }
     }
+}
+
+/// Whether the same call may succeed later.
+fn may_pass(failure: &Failure) -> bool {
+    matches!(failure.advice(), Advice::Retry | Advice::Reconnect)
 }
 
 impl Drop for RedisQueue {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use forebay_queue_core::Certainty;
+use forebay_queue_core::{Certainty, Environment, Kind, NewMessage, Queue, QueueConfig};
 use futures_util::future::join_all;
 use redis::Value;
 use tokio::io::AsyncWriteExt;
@@ -12,6 +12,11 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::failure::Advice;
+use crate::handle::{Handle, Made};
+use crate::home::Shared;
+use crate::receipt::{Consumer, StreamId};
+use crate::registry::Registry;
+use crate::session::{RedisQueue, release};
 
 /// More than one call may take: the time to connect, the time to answer, and a busy machine.
 const MOST: Duration = Duration::from_secs(6);
@@ -174,4 +179,50 @@ async fn after_closing_nothing_is_done_and_nobody_waits() {
         many => Err(many),
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_broken_read_held_is_put_back_when_the_server_is_back() {
+    let Some(builder) = builder() else { return };
+    let mut server = builder.append_only().start().unwrap();
+    let options = options(&server.url()).with_connect_timeout(Duration::from_millis(50));
+    let servers = Servers::new(options).unwrap();
+    let name = queue("q");
+    let handle = Handle {
+        keys: Keys::new("forebay", &name),
+        link: servers.link(&name),
+        registry: Registry::new(servers.clone()),
+        environment: Environment::system(),
+        name,
+    };
+    let made = Made::new(&QueueConfig::default(), &handle.environment);
+    handle.make(&made).await.unwrap();
+    let session = RedisQueue::new(Shared::new(handle, made));
+    let message = NewMessage::new(Kind::from_static("job"), "");
+    session
+        .publish(vec![message], Duration::ZERO)
+        .await
+        .unwrap();
+    let dead = Consumer(1);
+    let name = dead.to_string();
+    let read = [
+        "XREADGROUP",
+        "GROUP",
+        "forebay",
+        &name,
+        "STREAMS",
+        "forebay:{q}:stream",
+        ">",
+    ];
+    server.call(&read).unwrap();
+    server.kill().unwrap();
+    let releasing = tokio::spawn(release(session.home().clone(), dead, StreamId::ZERO));
+    // It fails a few times: the server is away for longer than a call waits for it.
+    let away = Instant::now() + Duration::from_millis(800);
+    until_ok(async || (Instant::now() > away).then_some(()).ok_or("away")).await;
+    server.restart().unwrap();
+    releasing.await.unwrap();
+    let received = session.receive(1, Duration::ZERO).await.unwrap();
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].attempt, 1);
 }
