@@ -57,7 +57,7 @@ pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
         .envs(servers(&guard, &mut steps)?);
     steps.run_tests("test", test)?;
     if !scope.quick {
-        steps.run("simulate", simulate::gate(workspace))?;
+        steps.run("simulate", simulate::command(workspace))?;
         let mut doc = cargo(workspace, "doc --workspace --no-deps --all-features");
         doc.env("RUSTDOCFLAGS", "-D warnings");
         steps.run("doc", doc)?;

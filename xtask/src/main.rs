@@ -36,19 +36,11 @@ enum Chore {
         check: bool,
     },
     /// Run many seeds of the simulator, or one again.
+    #[command(disable_help_flag = true)]
     Simulate {
-        /// How many seeds.
-        #[arg(long, default_value_t = 2000)]
-        seeds: u64,
-        /// The first of them.
-        #[arg(long, default_value_t = 1)]
-        start: u64,
-        /// Only this seed, with its whole trace.
-        #[arg(long, conflicts_with_all = ["seeds", "start"])]
-        seed: Option<u64>,
-        /// Say how often each thing happened.
-        #[arg(long)]
-        table: bool,
+        /// What the simulator itself is given; `--help` lists it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Run a bench by name, or list them.
     Bench {
@@ -86,16 +78,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tidy => gate::tidy(&workspace),
         Chore::Docs { check: true } => docs::check(&workspace),
         Chore::Docs { check: false } => docs::write(&workspace),
-        Chore::Simulate {
-            seeds,
-            start,
-            seed,
-            table,
-        } => {
-            let many = simulate::Seeds::Many { seeds, start };
-            let seeds = seed.map_or(many, simulate::Seeds::One);
-            simulate::run(&workspace, seeds, table)
-        }
+        Chore::Simulate { arguments } => simulate::run(&workspace, &arguments),
         Chore::Bench { name: None, .. } => {
             bench::list();
             Ok(())

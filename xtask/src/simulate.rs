@@ -8,56 +8,23 @@ use crate::interrupt::Guard;
 use crate::step::Steps;
 use crate::workspace::Workspace;
 
-/// How many seeds `cargo xtask test` runs: some twenty seconds on two cores, beside the build.
-const SEEDS_OF_THE_GATE: u64 = 2000;
-
-/// Which seeds to run.
-#[derive(Clone, Copy, Debug)]
-pub enum Seeds {
-    /// So many, from the first on.
-    Many {
-        /// How many.
-        seeds: u64,
-        /// The first.
-        start: u64,
-    },
-    /// This one, with its whole trace.
-    One(u64),
-}
-
-/// Runs the simulator in release mode.
+/// Runs the simulator in release mode with its own arguments.
 ///
 /// # Errors
 ///
 /// When it does not compile, or a seed fails; it has said which, and how to see it again.
-pub fn run(workspace: &Workspace, seeds: Seeds, table: bool) -> Result<()> {
+pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let guard = Guard::install()?;
-    let mut command = command(workspace, seeds);
-    if table {
-        command.arg("--table");
-    }
+    let mut command = command(workspace);
+    command.args(arguments);
     Steps::new(&guard).run("simulate", command)
 }
 
-/// The step of `cargo xtask test`.
-pub(crate) fn gate(workspace: &Workspace) -> Command {
-    let seeds = Seeds::Many {
-        seeds: SEEDS_OF_THE_GATE,
-        start: 1,
-    };
-    command(workspace, seeds)
-}
-
-fn command(workspace: &Workspace, seeds: Seeds) -> Command {
+/// The simulator as `cargo xtask test` runs it: with the seeds that it runs when it is given none.
+pub(crate) fn command(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo();
     command
         .args(["run", "--release", "--quiet"])
         .args(["--package", "forebay-simulation", "--"]);
-    match seeds {
-        Seeds::Many { seeds, start } => command
-            .args(["--seeds", &seeds.to_string()])
-            .args(["--start", &start.to_string()]),
-        Seeds::One(seed) => command.args(["--seed", &seed.to_string()]),
-    };
     command
 }
