@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_queue_core::{Error, MessageId, PublishOutcome};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use redis::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -20,6 +22,8 @@ use crate::session::Life;
 /// The most messages and bytes of one call, so that none keeps the server busy for long. One batch may have more bytes.
 const MOST_MESSAGES: usize = 512;
 const MOST_BYTES: usize = 1 << 20;
+/// Calls under way at once: while the server works at one, the other is made here.
+const MOST_CALLS: usize = 2;
 /// How often the first who waits for room looks.
 const SHORTEST_LOOK: Duration = Duration::from_millis(5);
 const LONGEST_LOOK: Duration = Duration::from_millis(50);
@@ -33,7 +37,7 @@ pub(crate) struct Publishing {
     pub(crate) answer: oneshot::Sender<Result<Vec<PublishOutcome>, Error>>,
 }
 
-/// Gathers the publishes of all callers: while one call is under way, the next one fills. Nobody waits for a timer.
+/// Gathers the publishes of all callers: while calls are under way, the next one fills. Nobody waits for a timer.
 pub(crate) struct Publisher(mpsc::UnboundedSender<Publishing>);
 
 impl Publisher {
@@ -79,16 +83,54 @@ enum Answer {
 
 impl Worker {
     async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Publishing>) {
+        let mut calls = FuturesUnordered::new();
         loop {
-            let Some(first) = self.wait(&mut requests).await else {
-                return;
-            };
-            self.advance_line().await;
-            let fresh = gather(first, &mut requests);
-            if !fresh.is_empty() {
-                self.publish(fresh).await;
+            if !self.line.is_empty() {
+                // From now on it is one after the other.
+                while let Some((fresh, answers)) = calls.next().await {
+                    self.tell(fresh, answers);
+                }
+                if !self.go_on_in_line(&mut requests).await {
+                    return;
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some((fresh, answers)) = calls.next() => {
+                    self.tell(fresh, answers);
+                    // Whoever has just got an answer may publish again, and goes along.
+                    tokio::task::yield_now().await;
+                }
+                request = requests.recv(), if calls.len() < MOST_CALLS => {
+                    if request.is_none() {
+                        break;
+                    }
+                    let fresh = gather(request, &mut requests);
+                    if !fresh.is_empty() {
+                        calls.push(publish(Arc::clone(&self.home), fresh, false));
+                    }
+                }
             }
         }
+        while let Some((fresh, answers)) = calls.next().await {
+            self.tell(fresh, answers);
+        }
+    }
+
+    /// One round while somebody waits for room. `false` when nobody is left.
+    async fn go_on_in_line(&mut self, requests: &mut mpsc::UnboundedReceiver<Publishing>) -> bool {
+        let Some(first) = self.wait(requests).await else {
+            return false;
+        };
+        self.advance_line().await;
+        let fresh = gather(first, requests);
+        if !fresh.is_empty() {
+            let is_behind = !self.line.is_empty();
+            let (fresh, answers) = publish(Arc::clone(&self.home), fresh, is_behind).await;
+            self.tell(fresh, answers);
+        }
+        true
     }
 
     /// Until somebody publishes, or it is time to look for room. `None` when nobody is left.
@@ -96,9 +138,6 @@ impl Worker {
         &mut self,
         requests: &mut mpsc::UnboundedReceiver<Publishing>,
     ) -> Option<Option<Publishing>> {
-        if self.line.is_empty() {
-            return requests.recv().await.map(Some);
-        }
         let deadlines = self.line.iter().map(|waiting| waiting.deadline);
         let look = Instant::now() + self.look;
         let wake = deadlines.min().map_or(look, |first| first.min(look));
@@ -125,7 +164,8 @@ impl Worker {
                 .iter()
                 .map(|waiting| &waiting.publishing.entries[..])
                 .collect();
-            let answers = self.call(&entries, true, false).await;
+            let waits = vec![true; entries.len()];
+            let answers = call(&self.home, &entries, &waits, false).await;
             let mut is_stuck = false;
             for (place, (mut waiting, answer)) in batches.into_iter().zip(answers).enumerate() {
                 match answer {
@@ -175,14 +215,11 @@ impl Worker {
         }
     }
 
-    async fn publish(&mut self, fresh: Vec<Publishing>) {
-        let is_behind = !self.line.is_empty();
-        if !is_behind {
+    /// Tells the callers what became of their batches; those who wait for room join the line.
+    fn tell(&mut self, fresh: Vec<Publishing>, answers: Vec<Answer>) {
+        if self.line.is_empty() {
             self.look = SHORTEST_LOOK;
         }
-        let entries: Vec<&[NewEntry]> = fresh.iter().map(|p| &p.entries[..]).collect();
-        let waits: Vec<bool> = fresh.iter().map(|p| p.deadline.is_some()).collect();
-        let answers = self.call_each(&entries, &waits, is_behind).await;
         for (publishing, answer) in fresh.into_iter().zip(answers) {
             match (answer, publishing.deadline) {
                 (Answer::Full(full), Some(deadline)) => self.line.push_back(Waiting {
@@ -200,93 +237,99 @@ impl Worker {
         }
         self.clear_line();
     }
+}
 
-    async fn call(&self, batches: &[&[NewEntry]], waits: bool, is_behind: bool) -> Vec<Answer> {
-        self.call_each(batches, &vec![waits; batches.len()], is_behind)
-            .await
-    }
+/// Sends what was gathered. With `is_behind` others have waited longer.
+async fn publish(
+    home: Arc<Home>,
+    fresh: Vec<Publishing>,
+    is_behind: bool,
+) -> (Vec<Publishing>, Vec<Answer>) {
+    let entries: Vec<&[NewEntry]> = fresh.iter().map(|p| &p.entries[..]).collect();
+    let waits: Vec<bool> = fresh.iter().map(|p| p.deadline.is_some()).collect();
+    let answers = call(&home, &entries, &waits, is_behind).await;
+    (fresh, answers)
+}
 
-    /// One call with several batches.
-    async fn call_each(
-        &self,
-        batches: &[&[NewEntry]],
-        waits: &[bool],
-        is_behind: bool,
-    ) -> Vec<Answer> {
-        let arguments = arguments(batches, waits, is_behind);
-        let answers = match self.home.call(&script::PUBLISH, &arguments).await {
-            Ok(Value::Array(answers)) if answers.len() == batches.len() => answers,
-            Ok(_) => return self.failed(&unreadable(), batches.len()),
-            Err(failure) => return self.failed(&failure, batches.len()),
-        };
-        let read = |(batch, value): (&&[NewEntry], Value)| {
-            self.read(batch, value)
-                .unwrap_or_else(|| self.over(unreadable()))
-        };
-        batches.iter().zip(answers).map(read).collect()
-    }
+/// One call with several batches.
+async fn call(
+    home: &Home,
+    batches: &[&[NewEntry]],
+    waits: &[bool],
+    is_behind: bool,
+) -> Vec<Answer> {
+    let arguments = arguments(batches, waits, is_behind);
+    let answers = match home.call(&script::PUBLISH, &arguments).await {
+        Ok(Value::Array(answers)) if answers.len() == batches.len() => answers,
+        Ok(_) => return failed(home, &unreadable(), batches.len()),
+        Err(failure) => return failed(home, &failure, batches.len()),
+    };
+    let read = |(batch, value): (&&[NewEntry], Value)| {
+        read(home, batch, value).unwrap_or_else(|| over(home, unreadable()))
+    };
+    batches.iter().zip(answers).map(read).collect()
+}
 
-    fn over(&self, failure: Failure) -> Answer {
-        Answer::Over(Err(failure.into_error(&self.home.handle.name)))
-    }
+fn over(home: &Home, failure: Failure) -> Answer {
+    Answer::Over(Err(failure.into_error(&home.handle.name)))
+}
 
-    fn failed(&self, failure: &Failure, count: usize) -> Vec<Answer> {
-        let answer = |_| {
-            let is_full = failure.advice() == Advice::Full;
-            match self.over(failure.clone()) {
-                // Settling makes room in the server's memory too.
-                Answer::Over(Err(error)) if is_full => Answer::Full(error),
-                answer => answer,
-            }
-        };
-        (0..count).map(answer).collect()
-    }
-
-    fn read(&self, batch: &[NewEntry], value: Value) -> Option<Answer> {
-        let items = match value {
-            Value::BulkString(word) if word == b"A" => {
-                let accepted = |entry: &NewEntry| PublishOutcome::Accepted(entry.id);
-                return Some(Answer::Over(Ok(batch.iter().map(accepted).collect())));
-            }
-            Value::Array(items) => items,
-            _ => return None,
-        };
-        let (word, rest) = items.split_first()?;
-        let Value::BulkString(word) = word else {
-            return None;
-        };
-        let queue = self.home.handle.name.clone();
-        let full = |what| {
-            let limit = limit(rest.first()?)?;
-            Some(Answer::Full(Error::Full { queue, what, limit }))
-        };
-        match &word[..] {
-            b"D" if rest.len() == batch.len() => {
-                let outcomes = batch.iter().zip(rest);
-                let outcomes: Option<Vec<PublishOutcome>> =
-                    outcomes.map(|(entry, item)| outcome(entry, item)).collect();
-                outcomes.map(|outcomes| Answer::Over(Ok(outcomes)))
-            }
-            b"F" => full("messages"),
-            b"K" => full("idempotency keys"),
-            b"T" => Some(Answer::Over(Err(Error::TooLarge {
-                what: "messages in one publish, by the queue's capacity",
-                size: limit(rest.first()?)?,
-                limit: limit(rest.get(1)?)?,
-            }))),
-            b"I" => {
-                let Value::BulkString(id) = rest.first()? else {
-                    return None;
-                };
-                let id = MessageId::from_bytes(id.as_slice().try_into().ok()?);
-                Some(Answer::Over(Err(Error::Invalid {
-                    what: "message id",
-                    problem: format!("{id} is in use"),
-                    allowed: "a fresh id for every message, or none",
-                })))
-            }
-            _ => None,
+fn failed(home: &Home, failure: &Failure, count: usize) -> Vec<Answer> {
+    let answer = |_| {
+        let is_full = failure.advice() == Advice::Full;
+        match over(home, failure.clone()) {
+            // Settling makes room in the server's memory too.
+            Answer::Over(Err(error)) if is_full => Answer::Full(error),
+            answer => answer,
         }
+    };
+    (0..count).map(answer).collect()
+}
+
+fn read(home: &Home, batch: &[NewEntry], value: Value) -> Option<Answer> {
+    let items = match value {
+        Value::BulkString(word) if word == b"A" => {
+            let accepted = |entry: &NewEntry| PublishOutcome::Accepted(entry.id);
+            return Some(Answer::Over(Ok(batch.iter().map(accepted).collect())));
+        }
+        Value::Array(items) => items,
+        _ => return None,
+    };
+    let (word, rest) = items.split_first()?;
+    let Value::BulkString(word) = word else {
+        return None;
+    };
+    let queue = home.handle.name.clone();
+    let full = |what| {
+        let limit = limit(rest.first()?)?;
+        Some(Answer::Full(Error::Full { queue, what, limit }))
+    };
+    match &word[..] {
+        b"D" if rest.len() == batch.len() => {
+            let outcomes = batch.iter().zip(rest);
+            let outcomes: Option<Vec<PublishOutcome>> =
+                outcomes.map(|(entry, item)| outcome(entry, item)).collect();
+            outcomes.map(|outcomes| Answer::Over(Ok(outcomes)))
+        }
+        b"F" => full("messages"),
+        b"K" => full("idempotency keys"),
+        b"T" => Some(Answer::Over(Err(Error::TooLarge {
+            what: "messages in one publish, by the queue's capacity",
+            size: limit(rest.first()?)?,
+            limit: limit(rest.get(1)?)?,
+        }))),
+        b"I" => {
+            let Value::BulkString(id) = rest.first()? else {
+                return None;
+            };
+            let id = MessageId::from_bytes(id.as_slice().try_into().ok()?);
+            Some(Answer::Over(Err(Error::Invalid {
+                what: "message id",
+                problem: format!("{id} is in use"),
+                allowed: "a fresh id for every message, or none",
+            })))
+        }
+        _ => None,
     }
 }
 
