@@ -6,4 +6,4 @@ use forebay_queue_conformance::Timing;
 
 use server::Private;
 
-forebay_queue_conformance::suite!(Private::forgetful(Timing::NETWORK));
+server::suite!(|_, _| Private::forgetful(Timing::NETWORK));
