@@ -4,12 +4,32 @@
 use forebay::core::{Capabilities, Headers, Limits};
 use forebay::{Durability, VARIABLES, Variable};
 
-/// The backends of this build, with what the documents say of them.
-const BACKENDS: [(&str, &str, &Capabilities); 1] = [(
-    "memory",
-    "tests, and work that may be lost with the process",
-    forebay_queue_memory::MemoryBackend::describe(),
-)];
+/// A backend of this build, with what the documents say of it.
+struct Row {
+    name: &'static str,
+    /// Where it is not the backend that decides: what does.
+    durability: Option<&'static str>,
+    purpose: &'static str,
+    can: &'static Capabilities,
+}
+
+const BACKENDS: &[Row] = &[
+    Row {
+        name: "memory",
+        durability: None,
+        purpose: "tests, and work that may be lost with the process",
+        can: forebay_queue_memory::MemoryBackend::describe(),
+    },
+    #[cfg(feature = "redis")]
+    Row {
+        name: "redis",
+        durability: Some(
+            "what the server gives: [none, a crash, a power cut, the loss of a node](docs/redis.md)",
+        ),
+        purpose: "work shared by processes; Redis 7.0, Valkey 7.2 or newer",
+        can: forebay_queue_redis::RedisBackend::describe(),
+    },
+];
 
 fn main() {
     let name = std::env::args().nth(1).unwrap_or_default();
@@ -32,11 +52,12 @@ fn main() {
 
 fn backends() {
     println!("| `QUEUE_BACKEND` | durability | processes | for |\n|---|---|---|---|");
-    for (name, purpose, can) in BACKENDS {
-        let processes = if can.shared { "many" } else { "one" };
+    for row in BACKENDS {
+        let processes = if row.can.shared { "many" } else { "one" };
+        let given = row.durability.unwrap_or(durability(row.can.durability));
         println!(
-            "| `{name}` | {} | {processes} | {purpose} |",
-            durability(can.durability)
+            "| `{}` | {given} | {processes} | {} |",
+            row.name, row.purpose
         );
     }
 }
@@ -56,7 +77,7 @@ fn capabilities() {
         "| backend | fencing | order | weights | throttle keys | other dead-letter queue | keeps done | largest delay |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for (name, _, can) in BACKENDS {
+    for Row { name, can, .. } in BACKENDS {
         let delay = can
             .largest_delay
             .map_or("any".to_owned(), |d| format!("{} s", d.as_secs()));

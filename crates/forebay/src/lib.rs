@@ -25,7 +25,7 @@
 //! * [`telemetry`] has the observers: metrics, logs, traces.
 //!
 //! # Features
-//! `memory` (default) brings the memory backend, `prometheus` the metrics, `otel` the W3C trace context through
+//! `memory` (default) brings the memory backend, `redis` the one on Redis and Valkey, `prometheus` the metrics, `otel` the W3C trace context through
 //! OpenTelemetry, `failpoints` the named fail points for tests, `test-kit` the `test_kit` for an application's own tests.
 
 mod connector;
@@ -65,6 +65,16 @@ pub fn registry() -> Registry {
     });
     #[cfg(not(feature = "memory"))]
     let registry = registry.without("memory", "memory");
+    #[cfg(feature = "redis")]
+    let registry = registry.with("redis", |settings, environment| {
+        Box::pin(async move {
+            let options = forebay_queue_redis::RedisOptions::from_settings(&settings)?;
+            let backend = forebay_queue_redis::RedisBackend::connect(options, environment).await?;
+            Ok(std::sync::Arc::new(backend) as std::sync::Arc<dyn Backend>)
+        })
+    });
+    #[cfg(not(feature = "redis"))]
+    let registry = registry.without("redis", "redis");
     registry
 }
 
@@ -72,6 +82,11 @@ pub fn registry() -> Registry {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide.md")]
 pub struct Guide;
+
+/// As those of the page for those who know apalis are.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from-apalis.md")]
+pub struct ComingFromApalis;
 
 /// As those of the page about testing are.
 #[cfg(all(doctest, feature = "test-kit"))]

@@ -1,7 +1,28 @@
 use forebay_queue_core::Variable;
 
-/// The variables that [`connect_from_env`](crate::connect_from_env) reads.
-pub const VARIABLES: &[Variable] = &[
+/// The variables that [`connect_from_env`](crate::connect_from_env) reads, those of the backends of this build included.
+#[cfg(not(feature = "redis"))]
+pub const VARIABLES: &[Variable] = OWN;
+
+/// The variables that [`connect_from_env`](crate::connect_from_env) reads, those of the backends of this build included.
+#[cfg(feature = "redis")]
+pub const VARIABLES: &[Variable] = &{
+    let redis = forebay_queue_redis::VARIABLES;
+    let mut all = [OWN[0]; OWN.len() + forebay_queue_redis::VARIABLES.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = if place < OWN.len() {
+            OWN[place]
+        } else {
+            redis[place - OWN.len()]
+        };
+        place += 1;
+    }
+    all
+};
+
+/// Those that mean the same for every backend.
+const OWN: &[Variable] = &[
     Variable {
         name: "QUEUE_BACKEND",
         default: "memory",

@@ -42,7 +42,8 @@ async fn every_wrong_value_names_variable_value_and_what_is_allowed_on_one_line(
         assert!(!error.contains('\n'), "{error}");
     }
     let tried: Vec<&str> = wrong.iter().map(|(name, _)| *name).collect();
-    for variable in VARIABLES {
+    let of_redis = |name: &str| name.starts_with("REDIS_");
+    for variable in VARIABLES.iter().filter(|v| !of_redis(v.name)) {
         assert!(
             tried.contains(&variable.name),
             "{} is not tried",
@@ -76,5 +77,59 @@ async fn the_defaults_in_the_table_are_the_defaults() {
     assert_eq!(
         listed,
         forebay::QueueOptions::from_settings(&Settings::default()).unwrap()
+    );
+}
+
+#[cfg(not(feature = "redis"))]
+#[tokio::test]
+async fn redis_is_named_with_the_feature_that_brings_it() {
+    let error = refused("QUEUE_BACKEND", "redis").await;
+    assert!(error.contains("QUEUE_BACKEND=redis"), "{error}");
+    assert!(error.contains(r#"the feature "redis" adds"#), "{error}");
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn every_wrong_value_for_redis_is_named_and_what_may_be_a_secret_is_withheld() {
+    let wrong = [
+        ("REDIS_URL", "http://user:canary@localhost"),
+        ("REDIS_PREFIX", "{canary}"),
+        ("REDIS_CA", "/nowhere/authority.pem"),
+        ("REDIS_CONNECT_TIMEOUT", "1ms"),
+        ("REDIS_TIMEOUT", "soon"),
+    ];
+    let tried: Vec<&str> = wrong.iter().map(|(name, _)| *name).collect();
+    for variable in forebay_queue_redis::VARIABLES {
+        let name = variable.name;
+        assert!(tried.contains(&name), "{name} is not tried");
+        assert!(VARIABLES.contains(variable), "{name} is not in the table");
+    }
+    for (name, value) in wrong {
+        let url = ("REDIS_URL", "rediss://localhost:1");
+        let settings = Settings::from_iter([("QUEUE_BACKEND", "redis"), url, (name, value)]);
+        let error = Connector::new(settings).connect("emails").await;
+        let error = error.map(drop).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}=")), "{error}");
+        assert!(error.contains("allowed: "), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+        assert!(name != "REDIS_URL" || !error.contains("canary"), "{error}");
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_to_be_unavailable_without_its_address() {
+    // Bound and let go: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = port.local_addr().unwrap().port();
+    let url = format!("redis://user:canary@127.0.0.1:{port}");
+    let settings = Settings::from_iter([("QUEUE_BACKEND", "redis"), ("REDIS_URL", url.as_str())]);
+    let error = Connector::new(settings).connect("emails").await;
+    let error = error.map(drop).unwrap_err();
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("redis"), "{text}");
+    assert!(
+        !text.contains("canary") && !text.contains(&port.to_string()),
+        "{text}"
     );
 }
