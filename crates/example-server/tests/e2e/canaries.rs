@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::support::client::Client;
 use crate::support::database::TestDatabase;
+use crate::support::queue::TestQueue;
 use crate::support::request::{EMAIL, SMS, email, sms, with};
 use crate::support::server::{Server, Setup};
 use crate::support::turn;
@@ -129,16 +130,30 @@ fn assert_silent(server: &Server) {
 }
 
 async fn prints_no_secret(database: TestDatabase, url: &str, format: &str, filter: &str) {
-    let setup = Setup::new()
+    let queue = TestQueue::Memory;
+    let server = session_on(&queue, &database, url, format, filter).await;
+    assert_silent(&server);
+}
+
+/// A whole session; answers the server after its end.
+async fn session_on(
+    queue: &TestQueue,
+    database: &TestDatabase,
+    url: &str,
+    format: &str,
+    filter: &str,
+) -> Server {
+    let setup = queue
+        .setup()
         .env("DATABASE_URL", url)
         .env("RUST_LOG", filter)
         .env("LOG_FORMAT", format)
         .env("API_TOKEN", API_TOKEN)
         .env("ADMIN_TOKEN", ADMIN_TOKEN);
     let mut server = setup.start_ready().await;
-    session(&server, &database).await;
+    session(&server, database).await;
     server.stop(Duration::from_secs(31)).await;
-    assert_silent(&server);
+    server
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,6 +180,24 @@ async fn a_session_with_statements_logged_prints_no_secret() {
     let database = TestDatabase::sqlite();
     let url = database.url();
     prints_no_secret(database, &url, "json", "trace,sqlx=trace").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_at_trace_prints_no_secret_on_redis() {
+    let _turn = turn::together().await;
+    let Some(queue) = TestQueue::redis_with_accounts().await else {
+        return;
+    };
+    let database = TestDatabase::sqlite();
+    let server = session_on(&queue, &database, &database.url(), "json", "trace").await;
+    assert_silent(&server);
+    let url = url::Url::parse(queue.url()).unwrap();
+    let address = format!("127.0.0.1:{}", url.port().unwrap());
+    for secret in [url.password().unwrap(), &address] {
+        let lines = server.output.all();
+        let leak = lines.iter().find(|line| line.contains(secret));
+        assert_eq!(leak, None, "of the queue's address");
+    }
 }
 
 fn with_password(url: &str) -> String {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::database::TestDatabase;
+use crate::support::queue::TestQueue;
 use crate::support::request::{SMS, sms, with};
 use crate::support::server::{Server, Setup};
 use crate::support::turn;
@@ -18,11 +19,15 @@ const REDRIVE: &str = "/api/dead-letters/redrive";
 const SETTLED: Duration = Duration::from_secs(10);
 
 async fn start(database: &TestDatabase) -> Server {
-    let setup = Setup::new()
+    setup(database, &TestQueue::Memory).start_ready().await
+}
+
+fn setup(database: &TestDatabase, queue: &TestQueue) -> Setup {
+    queue
+        .setup()
         .env("DATABASE_URL", database.url())
         .env("ADMIN_TOKEN", TOKEN)
-        .env("RETRY_BACKOFF_BASE", "10ms");
-    setup.start_ready().await
+        .env("RETRY_BACKOFF_BASE", "10ms")
 }
 
 /// From here on, the database takes no message with this body.
@@ -62,9 +67,9 @@ async fn items(admin: &Client) -> Vec<Value> {
     answer.json()["items"].as_array().unwrap().clone()
 }
 
-async fn dead_letters(database: TestDatabase) {
-    let server = start(&database).await;
-    let client = &server.client;
+async fn dead_letters(database: TestDatabase, queue: TestQueue) {
+    let service = queue.serve(setup(&database, &queue)).await;
+    let client = service.client();
     let admin = client.token(TOKEN);
     assert_eq!(items(&admin).await, [Value::Null; 0]);
 
@@ -117,7 +122,7 @@ async fn dead_letters(database: TestDatabase) {
     }
     assert_eq!(items(&admin).await.len(), 0);
     database.is_sound().await;
-    let log = server.output.all().join("\n");
+    let log = service.lines().join("\n");
     for secret in ["c4nary", "2025550", TOKEN] {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
@@ -126,14 +131,22 @@ async fn dead_letters(database: TestDatabase) {
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_listed_deleted_and_redriven_on_sqlite() {
     let _turn = turn::together().await;
-    dead_letters(TestDatabase::sqlite()).await;
+    dead_letters(TestDatabase::sqlite(), TestQueue::Memory).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_listed_deleted_and_redriven_on_postgres() {
     let _turn = turn::together().await;
     if let Some(database) = TestDatabase::postgres().await {
-        dead_letters(database).await;
+        dead_letters(database, TestQueue::Memory).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_of_another_process_are_listed_deleted_and_redriven_on_redis() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::redis().await {
+        dead_letters(TestDatabase::sqlite(), queue).await;
     }
 }
 

@@ -6,8 +6,8 @@ use forebay_tests::wait;
 
 use crate::support::database::TestDatabase;
 use crate::support::load::post_once;
+use crate::support::queue::TestQueue;
 use crate::support::request::{SMS, numbered};
-use crate::support::server::Setup;
 use crate::support::turn;
 
 const CAPACITY: usize = 50;
@@ -18,8 +18,21 @@ const DRAINED: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_in_time_and_accepts_again() {
     let _turn = turn::alone().await;
+    refuses_in_time(TestQueue::Memory).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_in_time_and_accepts_again_on_redis() {
+    let _turn = turn::alone().await;
+    if let Some(queue) = TestQueue::redis().await {
+        refuses_in_time(queue).await;
+    }
+}
+
+async fn refuses_in_time(queue: TestQueue) {
     let mut database = TestDatabase::sqlite();
-    let setup = Setup::new()
+    let setup = queue
+        .setup()
         .env("DATABASE_URL", database.url())
         .env("QUEUE_CAPACITY", CAPACITY)
         .env("QUEUE_PUBLISH_WAIT", "300ms")

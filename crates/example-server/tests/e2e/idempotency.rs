@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::support::client::Answer;
 use crate::support::database::TestDatabase;
+use crate::support::queue::TestQueue;
 use crate::support::request::{CUSTOMER, EMAIL, SMS, email, sms, with};
 use crate::support::server::{Server, Setup};
 use crate::support::turn;
@@ -124,11 +125,19 @@ async fn without_a_key_the_same_sent_at_is_the_same_message_and_none_is_a_new_on
     .await;
 }
 
-async fn fifty_at_once(database: TestDatabase) {
-    let server = start(&database).await;
+/// Half of the posts go to another server, where the queue is shared.
+async fn fifty_at_once(database: TestDatabase, queue: TestQueue) {
+    let setup = queue.setup().env("DATABASE_URL", database.url());
+    let service = queue.serve(setup.clone()).await;
+    let mut clients = vec![service.client().clone()];
+    let other = match queue {
+        TestQueue::Memory => None,
+        TestQueue::Redis(..) => Some(setup.start_ready().await),
+    };
+    clients.extend(other.iter().map(|server| server.client.clone()));
     let mut posts = JoinSet::new();
     for number in 0..50 {
-        let client = server.client.clone();
+        let client = clients[number / 2 % clients.len()].clone();
         posts.spawn(async move {
             if number % 2 == 0 {
                 client.post(SMS, &keyed(sms(), "one")).await
@@ -148,14 +157,22 @@ async fn fifty_at_once(database: TestDatabase) {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_posts_of_one_key_at_once_are_one_row_on_sqlite() {
     let _turn = turn::together().await;
-    fifty_at_once(TestDatabase::sqlite()).await;
+    fifty_at_once(TestDatabase::sqlite(), TestQueue::Memory).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_posts_of_one_key_at_once_are_one_row_on_postgres() {
     let _turn = turn::together().await;
     if let Some(database) = TestDatabase::postgres().await {
-        fifty_at_once(database).await;
+        fifty_at_once(database, TestQueue::Memory).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_posts_of_one_key_to_two_servers_at_once_are_one_row_on_redis() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::redis().await {
+        fifty_at_once(TestDatabase::sqlite(), queue).await;
     }
 }
 
@@ -173,4 +190,22 @@ async fn a_restart_forgets_the_queue_but_not_the_rows() {
     forebay_tests::wait::until("the repeat is processed", PERSISTED, done).await;
     assert_eq!(database.messages().await, 1);
     database.is_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_forgets_no_key_on_redis() {
+    let _turn = turn::together().await;
+    let Some(queue) = TestQueue::redis().await else {
+        return;
+    };
+    let database = TestDatabase::sqlite();
+    let setup = queue.setup().env("DATABASE_URL", database.url());
+    let mut server = setup.clone().start_ready().await;
+    let first = server.client.post(SMS, &keyed(sms(), "k")).await;
+    server.stop(Duration::from_secs(31)).await;
+    let server = setup.start_ready().await;
+    is_duplicate_of(&server.client.post(SMS, &keyed(sms(), "k")).await, &first);
+    let other = with(keyed(sms(), "k"), &json!({"body": "another"}));
+    server.client.post(SMS, &other).await.problem(422);
+    database.has_messages(1, PERSISTED).await;
 }

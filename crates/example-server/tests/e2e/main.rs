@@ -11,6 +11,8 @@ mod full_queue;
 mod idempotency;
 mod main_job;
 mod outage;
+mod processes;
+mod queue_outage;
 mod shutdown;
 mod soak;
 mod support;

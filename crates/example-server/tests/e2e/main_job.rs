@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
 use crate::support::database::TestDatabase;
+use crate::support::queue::TestQueue;
 use crate::support::request::{CUSTOMER, EMAIL, SMS, email, sms, with};
 use crate::support::server::{Server, Setup};
 use crate::support::turn;
@@ -56,9 +57,10 @@ async fn items(client: &Client, path: &str) -> Vec<Value> {
     answer.json()["items"].as_array().unwrap().clone()
 }
 
-async fn the_main_job(database: TestDatabase) {
-    let mut server = start(&database).await;
-    let client = &server.client;
+async fn the_main_job(database: TestDatabase, queue: TestQueue) {
+    let setup = queue.setup().env("DATABASE_URL", database.url());
+    let mut service = queue.serve(setup).await;
+    let client = service.client();
 
     let text = with(
         sms(),
@@ -108,21 +110,40 @@ async fn the_main_job(database: TestDatabase) {
             "snippet": "Your parcel is on its way.", "timestamp": "2026-01-02T03:04:05Z"
         })]
     );
-    server.stop(Duration::from_secs(31)).await;
+    service.stop(Duration::from_secs(31)).await;
     database.is_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_on_sqlite() {
     let _turn = turn::together().await;
-    the_main_job(TestDatabase::sqlite()).await;
+    the_main_job(TestDatabase::sqlite(), TestQueue::Memory).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_on_postgres() {
     let _turn = turn::together().await;
     if let Some(database) = TestDatabase::postgres().await {
-        the_main_job(database).await;
+        the_main_job(database, TestQueue::Memory).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job_of_two_processes_on_redis_and_sqlite() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::redis().await {
+        the_main_job(TestDatabase::sqlite(), queue).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job_of_two_processes_on_redis_and_postgres() {
+    let _turn = turn::together().await;
+    let Some(queue) = TestQueue::redis().await else {
+        return;
+    };
+    if let Some(database) = TestDatabase::postgres().await {
+        the_main_job(database, queue).await;
     }
 }
 
@@ -339,8 +360,21 @@ const METRICS: &[(&str, &str)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_have_the_specified_names_and_count() {
     let _turn = turn::together().await;
+    metrics(TestQueue::Memory).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_have_the_specified_names_and_count_on_redis() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::redis().await {
+        metrics(queue).await;
+    }
+}
+
+async fn metrics(queue: TestQueue) {
     let database = TestDatabase::sqlite();
-    let server = start(&database).await;
+    let setup = queue.setup().env("DATABASE_URL", database.url());
+    let server = setup.start_ready().await;
     let body = with(sms(), &json!({"idempotencyKey": "once"}));
     for _ in 0..3 {
         posted(&server.client, SMS, &body).await;
@@ -358,7 +392,7 @@ async fn metrics_have_the_specified_names_and_count() {
     assert_eq!(metrics.sent("accepted"), 1);
     assert_eq!(metrics.sent("duplicate"), 2);
     assert_eq!(metrics.dead_letters(), 0);
-    let queue = [("queue", "outbound-messages"), ("backend", "memory")];
+    let queue = [("queue", queue.name()), ("backend", queue.backend())];
     assert!(metrics.sum("messaging_client_sent_messages_total", &queue) >= 3);
     let allowed = [
         "queue",
@@ -412,12 +446,23 @@ async fn seed_and_reset_prepare_a_database() {
     assert_eq!(database.messages().await, 0);
 }
 
-/// The variables of a process that only publishes.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_worker_messages_stay_queued() {
     let _turn = turn::together().await;
+    stay_queued(TestQueue::Memory).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_worker_messages_stay_queued_on_redis() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::redis().await {
+        stay_queued(queue).await;
+    }
+}
+
+async fn stay_queued(queue: TestQueue) {
     let database = TestDatabase::sqlite();
-    let setup = Setup::new().env("DATABASE_URL", database.url());
+    let setup = queue.setup().env("DATABASE_URL", database.url());
     let mut server = setup.env("WORKER_ENABLED", false).start().await;
     let accepted = posted(&server.client, SMS, &sms()).await;
     let depth = async || server.client.metrics().await.depth() >= 1;

@@ -8,7 +8,8 @@ use forebay_tests::wait;
 use crate::support::client::Client;
 use crate::support::database::TestDatabase;
 use crate::support::load::{Post, post_once, quantile};
-use crate::support::server::{Server, Setup};
+use crate::support::queue::TestQueue;
+use crate::support::server::Server;
 use crate::support::turn;
 
 const WARM_UP: usize = 20;
@@ -23,8 +24,9 @@ const TRUTH: Duration = Duration::from_secs(5);
 /// From the end of the outage until the queue is empty.
 const DRAINED: Duration = Duration::from_secs(30);
 
-async fn start(database: &TestDatabase, attempts: u32) -> Server {
-    let setup = Setup::new()
+async fn start(database: &TestDatabase, queue: &TestQueue, attempts: u32) -> Server {
+    let setup = queue
+        .setup()
         .env("DATABASE_URL", database.url())
         .env("RETRY_MAX_ATTEMPTS", attempts)
         .env("RETRY_BACKOFF_BASE", "50ms")
@@ -32,7 +34,8 @@ async fn start(database: &TestDatabase, attempts: u32) -> Server {
     setup.start_ready().await
 }
 
-async fn ready_answers(client: &Client, status: u16) -> Duration {
+/// Waits until `/readyz` answers with this status, and no longer than it may take to tell the truth.
+pub(crate) async fn ready_answers(client: &Client, status: u16) -> Duration {
     let start = Instant::now();
     let what = format!("/readyz answers {status}");
     wait::until(&what, TRUTH, async || {
@@ -55,8 +58,8 @@ async fn waves(address: SocketAddr) -> Vec<Post> {
     posts
 }
 
-async fn outage(mut database: TestDatabase, attempts: u32) {
-    let server = start(&database, attempts).await;
+async fn outage(mut database: TestDatabase, queue: TestQueue, attempts: u32) {
+    let server = start(&database, &queue, attempts).await;
     let address = server.client.address;
     post_once(address, 0..WARM_UP, 4).await;
     database.has_messages(WARM_UP, DRAINED).await;
@@ -103,13 +106,21 @@ async fn outage(mut database: TestDatabase, attempts: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_sqlite_costs_nothing() {
     let _turn = turn::alone().await;
-    outage(TestDatabase::sqlite(), 1).await;
+    outage(TestDatabase::sqlite(), TestQueue::Memory, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_postgres_costs_nothing() {
     let _turn = turn::alone().await;
     if let Some(database) = TestDatabase::cluster().await {
-        outage(database, 2).await;
+        outage(database, TestQueue::Memory, 2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_sqlite_costs_nothing_with_the_queue_on_redis() {
+    let _turn = turn::alone().await;
+    if let Some(queue) = TestQueue::redis().await {
+        outage(TestDatabase::sqlite(), queue, 1).await;
     }
 }

@@ -26,14 +26,14 @@ const LONG: &str = "FOREBAY_E2E_LONG";
 
 /// What a round of load knows at its end.
 #[derive(Default)]
-struct Sent {
-    accepted: HashSet<String>,
+pub(crate) struct Sent {
+    pub(crate) accepted: HashSet<String>,
     /// Posts that were sent and not answered: accepted or not.
-    unknown: usize,
+    pub(crate) unknown: usize,
 }
 
 /// Posts over several connections until each of them is refused or closed.
-async fn post_until_refused(address: SocketAddr, progress: Arc<AtomicUsize>) -> Sent {
+pub(crate) async fn post_until_refused(address: SocketAddr, progress: Arc<AtomicUsize>) -> Sent {
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..CONNECTIONS {

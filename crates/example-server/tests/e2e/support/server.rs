@@ -1,77 +1,70 @@
-//! The program as a child process.
+//! The server and the worker as child processes.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use forebay_tests::wait;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use parking_lot::Mutex;
-use serde_json::Value;
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
 
 use super::client::Client;
+use super::process::{Output, Process};
 
 /// The longest that a start may take, with its migrations.
 const START_LIMIT: Duration = Duration::from_secs(20);
-const PROGRAM: &str = env!("CARGO_BIN_EXE_forebay-example-server");
+const SERVER: &str = env!("CARGO_BIN_EXE_forebay-example-server");
+const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 
-/// The settings and arguments of a server that was not started yet.
+/// The settings and arguments of a server or a worker that was not started yet.
 ///
 /// It begins with no variable of the caller's: a free port, JSON logs, and a folder of its own that holds its SQLite
 /// file.
+#[derive(Clone)]
 pub(crate) struct Setup {
-    command: Command,
-    folder: TempDir,
+    env: Vec<(String, String)>,
+    arguments: Vec<String>,
 }
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut command = Command::new(PROGRAM);
-        command
-            .env_clear()
+        let setup = Self {
+            env: Vec::new(),
+            arguments: Vec::new(),
+        };
+        setup
             .env("HTTP_ADDR", "127.0.0.1:0")
             .env("LOG_FORMAT", "json")
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        Self { command, folder }
     }
 
+    /// Sets a variable; the last value counts.
     pub(crate) fn env(mut self, name: &str, value: impl Display) -> Self {
-        self.command.env(name, format!("{value}"));
+        self.env.push((name.to_owned(), value.to_string()));
         self
     }
 
     pub(crate) fn arg(mut self, argument: &str) -> Self {
-        self.command.arg(argument);
+        self.arguments.push(argument.to_owned());
         self
     }
 
-    /// Starts it and waits until it listens.
+    /// Starts the server and waits until it listens.
     pub(crate) async fn start(self) -> Server {
-        let mut server = self.spawn();
+        let mut process = self.spawn(SERVER);
         let address = wait::value("the server listens", START_LIMIT, async || {
-            if let Some(status) = server.child.try_wait().unwrap() {
+            if let Some(status) = process.status() {
                 panic!("the server ended at its start: {status}");
             }
-            server.output.address()
+            address(&process.output)
         });
-        let address = address.await;
-        server.client = Client::new(address);
-        server
+        let client = Client::new(address.await);
+        Server {
+            client,
+            output: process.output.clone(),
+            process,
+        }
     }
 
-    /// Starts it, and waits until it is ready too.
+    /// Starts the server, and waits until it is ready too.
     pub(crate) async fn start_ready(self) -> Server {
         let server = self.start().await;
         let ready = async || server.client.get("/readyz").await.status == 200;
@@ -79,32 +72,30 @@ impl Setup {
         server
     }
 
-    /// Starts it and waits for its end: the status, standard output and standard error.
-    pub(crate) async fn run(self, limit: Duration) -> (ExitStatus, String, String) {
-        let mut server = self.spawn();
-        let status = server.ended(limit).await;
-        let text = |lines: &Lines| lines.lock().join("\n");
-        (
-            status,
-            text(&server.output.stdout),
-            text(&server.output.stderr),
-        )
+    /// Starts the worker alone, and waits until it works.
+    pub(crate) async fn start_worker(self) -> Process {
+        let mut process = self.spawn(WORKER);
+        wait::until("the worker works", START_LIMIT, async || {
+            if let Some(status) = process.status() {
+                panic!("the worker ended at its start: {status}");
+            }
+            let lines = process.output.all();
+            lines.iter().any(|line| line.contains("working"))
+        })
+        .await;
+        process
     }
 
-    fn spawn(mut self) -> Server {
-        let mut child = self.command.spawn().unwrap();
-        let output = Output::default();
-        let readers = vec![
-            collect(child.stdout.take().unwrap(), &output.stdout),
-            collect(child.stderr.take().unwrap(), &output.stderr),
-        ];
-        Server {
-            child,
-            _folder: self.folder,
-            output,
-            readers,
-            client: Client::new(([127, 0, 0, 1], 0).into()),
-        }
+    /// Starts the server and waits for its end: the status, standard output and standard error.
+    pub(crate) async fn run(self, limit: Duration) -> (ExitStatus, String, String) {
+        let mut process = self.spawn(SERVER);
+        let status = process.ended(limit).await;
+        let (stdout, stderr) = process.output.texts();
+        (status, stdout, stderr)
+    }
+
+    fn spawn(&self, program: &str) -> Process {
+        Process::spawn(program, &self.arguments, &self.env)
     }
 }
 
@@ -112,116 +103,28 @@ impl Setup {
 pub(crate) struct Server {
     pub(crate) client: Client,
     pub(crate) output: Output,
-    child: Child,
-    readers: Vec<JoinHandle<()>>,
-    /// Its working folder, kept to be removed.
-    _folder: TempDir,
+    process: Process,
 }
 
 impl Server {
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id().expect("it was not waited for yet")
+        self.process.pid()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    /// Asks it to stop.
-    pub(crate) fn terminate(&self) {
-        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap());
-        kill(pid, Signal::SIGTERM).unwrap();
-    }
-
-    /// Waits for its end and for all it printed.
-    pub(crate) async fn ended(&mut self, limit: Duration) -> ExitStatus {
-        let waited = tokio::time::timeout(limit, self.child.wait()).await;
-        let status = waited.unwrap_or_else(|_| panic!("the server did not end within {limit:?}"));
-        for reader in self.readers.drain(..) {
-            reader.await.unwrap();
-        }
-        status.unwrap()
+        self.process.status().is_none()
     }
 
     /// Asks it to stop, and asserts that it does, with status 0. Answers how long it took.
     pub(crate) async fn stop(&mut self, limit: Duration) -> Duration {
-        let start = Instant::now();
-        self.terminate();
-        let status = self.ended(limit).await;
-        assert_eq!(status.code(), Some(0), "{status}");
-        start.elapsed()
+        self.process.stop(limit).await
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let all = self.output.all();
-            for line in &all[all.len().saturating_sub(40)..] {
-                eprintln!("server: {line}");
-            }
-        }
-    }
-}
-
-type Lines = Arc<Mutex<Vec<String>>>;
-
-/// What it printed so far.
-#[derive(Clone, Default)]
-pub(crate) struct Output {
-    stdout: Lines,
-    stderr: Lines,
-}
-
-impl Output {
-    /// Every line: standard output, then standard error.
-    pub(crate) fn all(&self) -> Vec<String> {
-        let mut lines = self.stdout.lock().clone();
-        lines.extend(self.stderr.lock().iter().cloned());
-        lines
-    }
-
-    /// The log's records, if it writes JSON.
-    pub(crate) fn records(&self) -> Vec<Value> {
-        let lines = self.all();
-        lines
-            .iter()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
-    }
-
-    /// The number in this field of the only warning that has it.
-    pub(crate) fn warned(&self, field: &str) -> Option<u64> {
-        let records = self.records();
-        let warnings = records.iter().filter(|record| record["level"] == "WARN");
-        let mut numbers = warnings.filter_map(|record| record[field].as_u64());
-        let number = numbers.next();
-        assert_eq!(numbers.next(), None, "two warnings have {field}");
-        number
-    }
-
-    /// The one that the log says it listens on.
-    fn address(&self) -> Option<SocketAddr> {
-        let lines = self.all();
-        let line = lines.iter().find(|line| line.contains("listening"))?;
-        let mut words = line.split(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
-        words.find_map(|word| word.trim_matches(':').parse().ok())
-    }
-}
-
-fn collect(stream: impl AsyncRead + Send + Unpin + 'static, lines: &Lines) -> JoinHandle<()> {
-    let lines = lines.clone();
-    tokio::spawn(async move {
-        let mut stream = BufReader::new(stream);
-        let mut line = Vec::new();
-        while stream
-            .read_until(b'\n', &mut line)
-            .await
-            .is_ok_and(|n| n > 0)
-        {
-            let text = String::from_utf8_lossy(&line);
-            lines.lock().push(text.trim_end().to_owned());
-            line.clear();
-        }
-    })
+/// The one that the log says it listens on.
+fn address(output: &Output) -> Option<SocketAddr> {
+    let lines = output.all();
+    let line = lines.iter().find(|line| line.contains("listening"))?;
+    let mut words = line.split(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
+    words.find_map(|word| word.trim_matches(':').parse().ok())
 }
