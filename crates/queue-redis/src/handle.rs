@@ -4,6 +4,7 @@ use forebay_queue_core::{Environment, Error, QueueConfig, QueueName};
 use redis::Value;
 
 use crate::answer::Items;
+use crate::call::Call;
 use crate::config;
 use crate::failure::{Advice, Failure};
 use crate::keys::Keys;
@@ -44,6 +45,7 @@ impl Handle {
     pub(crate) async fn make(&self, made: &Made) -> Result<bool, Failure> {
         let mut arguments = vec![LAYOUT.to_owned(), made.epoch.to_string()];
         arguments.extend(config::arguments(&made.config));
+        arguments.push(run_id(self.link.one(run_id_call()).await));
         let answer = self
             .link
             .call(&script::CREATE, &self.keys, arguments)
@@ -174,6 +176,25 @@ impl Handle {
             _ => failure.into_error(&self.name),
         }
     }
+}
+
+/// Asks the server which of its starts this is.
+pub(crate) fn run_id_call() -> Call {
+    let mut command = redis::cmd("INFO");
+    command.arg("server");
+    Call::command(command)
+}
+
+/// What tells one start of the server from another; empty where it does not say.
+pub(crate) fn run_id(info: Result<Value, Failure>) -> String {
+    let text = match info {
+        Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(Value::VerbatimString { text, .. }) => text,
+        _ => String::new(),
+    };
+    let mut lines = text.lines();
+    let id = lines.find_map(|line| line.trim().strip_prefix("run_id:"));
+    id.unwrap_or_default().to_owned()
 }
 
 fn new_epoch(environment: &Environment) -> u32 {

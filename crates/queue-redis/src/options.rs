@@ -306,7 +306,12 @@ mod tests {
         let url = "rediss-sentinel://me:p%2C@127.0.0.1,[::1],[::2]:5,host:7/2#main";
         let options = RedisOptions::new(url).unwrap();
         let seeds = options.seeds.iter().map(|s| (s.host.as_str(), s.port));
-        assert!(seeds.eq([("127.0.0.1", 26379), ("::1", 26379), ("::2", 5), ("host", 7)]));
+        assert!(seeds.eq([
+            ("127.0.0.1", 26379),
+            ("::1", 26379),
+            ("::2", 5),
+            ("host", 7)
+        ]));
         assert_eq!(options.watched.as_deref(), Some("main"));
         assert_eq!((options.database, options.is_encrypted), (2, true));
         assert_eq!(options.account.unwrap().password, "p,");

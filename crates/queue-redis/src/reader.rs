@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::entry::{Entry, complete, timestamp};
 use crate::failure::{Advice, Failure};
 use crate::gate::{Gate, unreadable};
+use crate::handle::{run_id, run_id_call};
 use crate::home::Home;
 use crate::link::Dedicated;
 use crate::receipt::{Consumer, StreamId, Token};
@@ -31,6 +32,8 @@ pub(crate) struct Reader {
     pub(crate) consumer: Consumer,
     /// The last entry that was handed out.
     pub(crate) last: StreamId,
+    /// The last entry that was there when the server was found to have been started again.
+    doubt: StreamId,
     /// What a gate said last.
     gate: Gate,
     /// Bells that were heard and not acknowledged.
@@ -53,6 +56,14 @@ impl Reader {
     pub(crate) async fn connect(home: &Home) -> Result<Self, Failure> {
         let mut connection = home.link().dedicated().await?;
         // Alone: where the server does not know the script, a read sent along with it would go before it.
+        let run = run_id(connection.one(run_id_call(), PATIENCE).await);
+        let call = home.script(&script::GREET, &[run]).unconfirmed();
+        let doubt = match connection.one(call, PATIENCE).await? {
+            Value::BulkString(place) => std::str::from_utf8(&place)
+                .ok()
+                .and_then(|p| p.parse().ok()),
+            _ => None,
+        };
         let call = home.script::<&[u8]>(&script::GATE, &[]).unconfirmed();
         let gate = Gate::read(connection.one(call, PATIENCE).await?)?;
         home.observe(&gate);
@@ -60,6 +71,7 @@ impl Reader {
             connection,
             consumer: Consumer(home.handle.environment.random().next_u64()),
             last: StreamId::ZERO,
+            doubt: doubt.ok_or_else(unreadable)?,
             gate,
             bells: Vec::new(),
         })
@@ -160,6 +172,7 @@ impl Reader {
                 batch.add(&clock, &id, value);
             }
         }
+        batch.leave_ghosts(home, self.doubt).await?;
         batch.put_aside(home).await;
         batch.let_expire(home, self.gate.epoch, self.consumer).await;
         Ok(batch)
@@ -195,6 +208,41 @@ impl Batch {
                 self.spoilt.push(id.into_bytes());
             }
         }
+    }
+
+    /// Hands out nothing that a killed server has brought back and the queue does not know.
+    async fn leave_ghosts(&mut self, home: &Home, doubt: StreamId) -> Result<(), Failure> {
+        // They are in the order of the stream, so those in doubt come first.
+        let tokens = self.deliveries.iter();
+        let tokens = tokens.filter_map(|delivery| Token::from_receipt(&delivery.receipt));
+        let arguments: Vec<Vec<u8>> = tokens
+            .take_while(|token| token.place <= doubt)
+            .flat_map(|token| {
+                [
+                    token.place.to_string().into(),
+                    token.message.as_bytes().to_vec(),
+                ]
+            })
+            .collect();
+        if arguments.is_empty() {
+            return Ok(());
+        }
+        let Value::BulkString(flags) = home.call(&script::VOUCH, &arguments).await? else {
+            return Err(unreadable());
+        };
+        let mut flags = flags.into_iter();
+        let before = self.deliveries.len();
+        self.deliveries.retain(|_| flags.next() != Some(b'0'));
+        let dropped = before - self.deliveries.len();
+        if dropped > 0 {
+            let queue = home.handle.name.as_str();
+            tracing::error!(
+                queue,
+                dropped,
+                "a start of the server brought back what it had not accepted: half of what it was writing when it was killed"
+            );
+        }
+        Ok(())
     }
 
     async fn put_aside(&mut self, home: &Home) {

@@ -82,6 +82,10 @@ scripts! {
     PUBLISH "publish" of_queue
     /// Lets time pass before a read.
     GATE "gate" of_queue
+    /// Notices before the first read that the server was started again.
+    GREET "greet" brief
+    /// Takes out what half a script has left.
+    VOUCH "vouch" brief
     /// Ends deliveries.
     ACK "ack" of_queue
     /// Gives messages back.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use forebay_queue_core::QueueName;
 use forebay_xtask::gate::REQUIRE_SERVERS;
-use forebay_xtask::redis::{RedisBuilder, RedisPair, RedisServer};
+use forebay_xtask::redis::{RedisBuilder, RedisServer};
 use redis::Value;
 use tokio::time::{Instant, sleep};
 
@@ -104,20 +104,6 @@ fn command(words: &[&str]) -> Call {
         command.arg(word);
     }
     Call::command(command)
-}
-
-/// A primary and a replica, when the primary too knows that it is followed.
-async fn pair(builder: RedisBuilder) -> RedisPair {
-    let pair = RedisPair::start(builder).unwrap();
-    until_ok(async || {
-        let replica = pair.primary.info("replication", "slave0").unwrap();
-        let follows = replica
-            .as_ref()
-            .is_some_and(|line| line.contains("state=online"));
-        follows.then_some(()).ok_or(replica)
-    })
-    .await;
-    pair
 }
 
 /// Tries until it succeeds.

@@ -318,3 +318,50 @@ async fn a_server_that_was_killed_is_used_on_when_it_is_back() {
     assert_eq!(texts(&again), ["kept"]);
     assert_eq!(again[0].attempt, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_start_of_the_server_brings_back_is_no_message() {
+    let Some(server) = Private::start(Timing::NETWORK) else {
+        return;
+    };
+    let backend = server.connect().await;
+    backend
+        .create(&NAME, &QueueConfig::default())
+        .await
+        .unwrap();
+    let queue = backend.open(&NAME, None).await.unwrap();
+    let waiting = vec![message("acked"), message("kept")];
+    queue.publish(waiting, LIMIT).await.unwrap();
+    // As a script leaves it of which a start runs the first half: entries, and nothing in the index that names them.
+    let Reply::Array(entries) = server.call(&[b"XRANGE", STREAM, b"-", b"+"]) else {
+        panic!("the stream has entries");
+    };
+    let bytes = |entry: &Reply| match entry {
+        Reply::Array(parts) => match &parts[1] {
+            Reply::Array(fields) => match &fields[1] {
+                Reply::Bulk(bytes) => bytes.clone(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let acked = queue.receive(1, LIMIT).await.unwrap();
+    queue.ack(&receipts(&acked)).await.unwrap();
+    for entry in &entries {
+        server.call(&[b"XADD", STREAM, b"*", b"m", &bytes(entry)]);
+    }
+    server.restart().await;
+    let received = queue.receive(9, LIMIT).await.unwrap();
+    assert_eq!(texts(&received), ["kept"]);
+    assert_eq!(received[0].attempt, 1);
+    queue.ack(&receipts(&received)).await.unwrap();
+    let later = queue.receive(9, Duration::ZERO).await.unwrap();
+    assert!(later.is_empty(), "{later:?}");
+    let length = server.call(&[b"XLEN", STREAM]).integer();
+    assert_eq!(length, Some(0));
+    // What comes after the start is not in doubt.
+    queue.publish(vec![message("new")], LIMIT).await.unwrap();
+    let received = queue.receive(9, LIMIT).await.unwrap();
+    assert_eq!(texts(&received), ["new"]);
+}

@@ -41,8 +41,14 @@ impl RedisPair {
     pub fn wait_until_linked(&self) -> Result<()> {
         let linked = poll::until(LINK_LIMIT, || {
             let status = self.replica.info("replication", "master_link_status");
-            match status {
-                Ok(Some(status)) if status == "up" => Outcome::Done(()),
+            // The primary counts it a moment later.
+            let counted = self.primary.info("replication", "slave0");
+            match (status, counted) {
+                (Ok(Some(status)), Ok(Some(line)))
+                    if status == "up" && line.contains("state=online") =>
+                {
+                    Outcome::Done(())
+                }
                 _ => Outcome::Again,
             }
         });

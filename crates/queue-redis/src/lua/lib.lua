@@ -141,6 +141,13 @@ local function strike(place)
   call('XDEL', STREAM, place)
 end
 
+-- Whether a stream entry is its message's place. A server that was killed in the middle of a write can bring half a
+-- script to life at a later start; so whatever moves a message writes the new place before it leaves the old one, and
+-- what the index does not name is no message.
+local function is_place(id, place)
+  return call('HGET', INDEX, id) == place
+end
+
 -- Puts the raw bytes of what cannot be read aside.
 local function spoil(place, bytes)
   call('HSET', BAD, place, bytes)
@@ -355,10 +362,12 @@ local function end_lease(place, til)
     spoil(place, bytes)
     return
   end
+  if is_place(e.id, place) then
+    e.attempt = e.attempt + 1
+    failed(e, e.attempt, til, 'the lease ran out')
+    put_back(e, til)
+  end
   strike(place)
-  e.attempt = e.attempt + 1
-  failed(e, e.attempt, til, 'the lease ran out')
-  put_back(e, til)
 end
 
 -- Looks at the leases, a page at a time. What is handed out after a sweep has begun ends its lease later than the

@@ -12,7 +12,9 @@ local function give_back(place, bytes, action, after, cause)
     spoil(place, bytes)
     return
   end
-  strike(place)
+  if not is_place(e.id, place) then
+    return
+  end
   if e.expires > 0 and e.expires <= now then
     call('ZREM', EXPIRY, e.id)
     -- Its last delivery counts.
@@ -48,6 +50,7 @@ while ARGV[at] do
     if bytes then
       alive[place] = nil
       give_back(place, bytes, ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
+      strike(place)
       outcomes[#outcomes + 1] = '1'
     else
       outcomes[#outcomes + 1] = '0'

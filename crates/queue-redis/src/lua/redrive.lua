@@ -18,10 +18,10 @@ for i = 2, #ARGV, 2 do
       return { lost, dropped, 1, redriven, 1 }
     end
     e.attempt, e.redriven, e.sequence = 0, now, take_numbers(1)
-    call('HDEL', DEAD, id)
-    call('ZREM', DEADORDER, id)
     renew_entry(e)
     make_ready(id, build(e))
+    call('HDEL', DEAD, id)
+    call('ZREM', DEADORDER, id)
     redriven = redriven + 1
   end
 end

@@ -10,8 +10,10 @@ for i = 1, #page do
   local bytes = value_at(place)
   local e = bytes and parse(bytes)
   if e then
+    if is_place(e.id, place) then
+      put_back(e, now)
+    end
     strike(place)
-    put_back(e, now)
   elseif bytes then
     spoil(place, bytes)
   else

@@ -7,6 +7,8 @@ use forebay_xtask::redis::Binary;
 use redis::Value;
 use tokio::time::Instant;
 
+use forebay_xtask::redis::RedisPair;
+
 use super::*;
 use crate::failure::Advice;
 use crate::probe;
@@ -21,7 +23,7 @@ async fn a_change_that_too_few_replicas_have_is_unknown(builder: RedisBuilder) {
     let RedisPair {
         primary,
         mut replica,
-    } = pair(builder).await;
+    } = RedisPair::start(builder).unwrap();
     let servers = replicated(&primary.url(), 1);
     let way = Way::to(&servers, "q");
     // At its beginning the replica may be late.
@@ -73,7 +75,7 @@ async fn a_change_that_too_few_replicas_have_is_unknown_on_valkey() {
 #[tokio::test]
 async fn a_full_server_still_confirms_what_makes_room() {
     let Some(builder) = builder() else { return };
-    let RedisPair { primary, replica } = pair(builder).await;
+    let RedisPair { primary, replica } = RedisPair::start(builder).unwrap();
     let servers = replicated(&primary.url(), 1);
     let way = Way::to(&servers, "q");
     until_ok(async || way.count().await).await;

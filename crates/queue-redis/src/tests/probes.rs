@@ -3,6 +3,8 @@
 use forebay_queue_core::{Durability, Error, Guarantees};
 use forebay_xtask::redis::RedisCluster;
 
+use forebay_xtask::redis::RedisPair;
+
 use super::*;
 use crate::probe;
 
@@ -58,7 +60,7 @@ async fn a_server_gives_what_its_files_give() {
 #[tokio::test]
 async fn a_replica_counts_when_it_is_waited_for_and_is_no_place_for_a_queue() {
     let Some(builder) = builder() else { return };
-    let pair = super::pair(builder).await;
+    let pair = RedisPair::start(builder).unwrap();
     assert_eq!(found(&pair.primary.url()).await.replicas, 0);
     let demand = Durability::Replicated(1);
     let servers = Servers::new(options(&pair.primary.url()).with_durability(demand)).unwrap();

@@ -2,6 +2,8 @@
 
 use forebay_queue_core::{Backend, Environment, Error, Kind, NewMessage, Queue, QueueConfig};
 
+use forebay_xtask::redis::RedisPair;
+
 use super::*;
 use crate::RedisBackend;
 
@@ -26,7 +28,7 @@ async fn publish(queue: &dyn Queue) -> Result<(), Error> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_goes_on_with_the_replica_that_the_sentinels_promote() {
     let Some(builder) = builder() else { return };
-    let mut pair = pair(builder).await;
+    let mut pair = RedisPair::start(builder).unwrap();
     let (sentinel, url) = sentinel(&pair, "");
     // It learns of replicas by asking the primary now and then.
     until_ok(async || {

@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- Takes entries that are in doubt out of the stream, unless they are messages of the queue.
+-- ARGV: version, stream id and message id of each.
+-- Answers '1' or '0' for each, in one string.
+open({})
+local flags = {}
+for i = 2, #ARGV, 2 do
+  local is_message = call('HGET', INDEX, ARGV[i + 1]) == ARGV[i]
+  flags[#flags + 1] = is_message and '1' or '0'
+  if not is_message then
+    call('XACK', STREAM, GROUP, ARGV[i])
+    call('XDEL', STREAM, ARGV[i])
+  end
+end
+return table.concat(flags)
