@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::{self, Child, Command};
+use std::process::{self, Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -89,6 +89,17 @@ impl Guard {
         let child = step.process_group(0).spawn()?;
         held.step = i32::try_from(child.id()).ok().map(Pid::from_raw);
         Ok(child)
+    }
+
+    /// Starts a step and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// When the command cannot be run.
+    pub fn run(&self, step: &mut Command) -> io::Result<ExitStatus> {
+        let status = self.launch(step)?.wait();
+        self.watch(None);
+        status
     }
 
     /// Remembers a running step that was not started here, the leader of a process group of

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod children;
 pub mod docs;
+pub mod faults;
 pub mod gate;
 pub mod interrupt;
 pub mod poll;

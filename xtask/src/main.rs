@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use forebay_xtask::{bench, docs, gate, setup, simulate, workspace::Workspace};
+use forebay_xtask::{bench, docs, faults, gate, setup, simulate, workspace::Workspace};
 
 /// The project's own chores.
 #[derive(Parser)]
@@ -39,6 +39,13 @@ enum Chore {
     #[command(disable_help_flag = true)]
     Simulate {
         /// What the simulator itself is given; `--help` lists it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Break real servers and processes, and see what holds; without arguments all of it, which takes its time.
+    #[command(disable_help_flag = true)]
+    Faults {
+        /// What the scenarios' program itself is given; `--help` lists it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -79,6 +86,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Docs { check: true } => docs::check(&workspace),
         Chore::Docs { check: false } => docs::write(&workspace),
         Chore::Simulate { arguments } => simulate::run(&workspace, &arguments),
+        Chore::Faults { arguments } => faults::run(&workspace, &arguments),
         Chore::Bench { name: None, .. } => {
             bench::list();
             Ok(())

@@ -38,6 +38,7 @@ const IMPORTS: &[(&str, Rule)] = &[
     ("forebay-bench", Rule::Only(&[FACADE])),
     ("forebay-tests", Rule::Anything),
     ("forebay-fault-proxy", Rule::Only(&[])),
+    ("forebay-faults", Rule::Anything),
     ("forebay-simulation", Rule::Anything),
     ("forebay-xtask", Rule::Only(&[])),
 ];

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use forebay_queue_core::{Certainty, Durability};
-use forebay_xtask::redis::Binary;
+use forebay_xtask::redis::{Binary, RedisPair};
 use redis::Value;
 use tokio::time::Instant;
-
-use forebay_xtask::redis::RedisPair;
 
 use super::*;
 use crate::failure::Advice;

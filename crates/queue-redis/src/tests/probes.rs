@@ -1,9 +1,7 @@
 //! What servers of all kinds turn out to give.
 
 use forebay_queue_core::{Durability, Error, Guarantees};
-use forebay_xtask::redis::RedisCluster;
-
-use forebay_xtask::redis::RedisPair;
+use forebay_xtask::redis::{RedisCluster, RedisPair};
 
 use super::*;
 use crate::probe;

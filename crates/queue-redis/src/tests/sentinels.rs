@@ -1,7 +1,6 @@
 //! Servers that are found through sentinels.
 
 use forebay_queue_core::{Backend, Environment, Error, Kind, NewMessage, Queue, QueueConfig};
-
 use forebay_xtask::redis::RedisPair;
 
 use super::*;
