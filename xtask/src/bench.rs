@@ -1,33 +1,42 @@
 //! `cargo xtask bench`: the benches by name.
 
-use std::os::unix::process::CommandExt;
-
 use anyhow::{Context, Result, ensure};
-use nix::unistd::Pid;
 
 use crate::interrupt::Guard;
+use crate::redis::RedisServer;
 use crate::workspace::Workspace;
 
 /// A program that measures something.
 struct Bench {
     name: &'static str,
-    package: &'static str,
-    binary: &'static str,
+    program: Program,
     /// Come before the arguments that are given.
     arguments: &'static [&'static str],
     about: &'static str,
 }
 
+/// Where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// In this workspace: a package and its binary.
+    Own(&'static str, &'static str),
+    /// In the peers' workspace.
+    Peers,
+}
+
+const MEASURING_TOOL: Program = Program::Own("forebay-bench", "forebay-bench");
+
 /// One line adds a bench.
 #[rustfmt::skip] // Reason: a table reads best with a row on a line.
 const BENCHES: &[Bench] = &[
-    Bench { name: "http", package: "forebay-example-server", binary: "bench-http", arguments: &[], about: "requests per second and latency of the example server" },
-    Bench { name: "queue", package: "forebay-bench", binary: "forebay-bench", arguments: &[], about: "any backend, any mode: --help lists them" },
-    Bench { name: "raw", package: "forebay-bench", binary: "forebay-bench", arguments: &["--mode", "raw", "--baseline"], about: "batches on the queue itself, beside the bare store" },
-    Bench { name: "publish", package: "forebay-bench", binary: "forebay-bench", arguments: &["--mode", "publish", "--baseline"], about: "single publishers, beside the bare store" },
-    Bench { name: "drain", package: "forebay-bench", binary: "forebay-bench", arguments: &["--mode", "drain", "--baseline"], about: "a worker on a full queue, beside the bare store" },
-    Bench { name: "combined", package: "forebay-bench", binary: "forebay-bench", arguments: &["--mode", "combined", "--baseline"], about: "publishers and a worker at once, beside the bare store" },
-    Bench { name: "steady", package: "forebay-bench", binary: "forebay-bench", arguments: &["--mode", "steady", "--baseline"], about: "latency at a fixed rate, beside the bare store" },
+    Bench { name: "http", program: Program::Own("forebay-example-server", "bench-http"), arguments: &[], about: "requests per second and latency of the example server" },
+    Bench { name: "queue", program: MEASURING_TOOL, arguments: &[], about: "any backend, any mode: --help lists them" },
+    Bench { name: "raw", program: MEASURING_TOOL, arguments: &["--mode", "raw", "--baseline"], about: "batches on the queue itself, beside the bare store" },
+    Bench { name: "publish", program: MEASURING_TOOL, arguments: &["--mode", "publish", "--baseline"], about: "single publishers, beside the bare store" },
+    Bench { name: "drain", program: MEASURING_TOOL, arguments: &["--mode", "drain", "--baseline"], about: "a worker on a full queue, beside the bare store" },
+    Bench { name: "combined", program: MEASURING_TOOL, arguments: &["--mode", "combined", "--baseline"], about: "publishers and a worker at once, beside the bare store" },
+    Bench { name: "steady", program: MEASURING_TOOL, arguments: &["--mode", "steady", "--baseline"], about: "latency at a fixed rate, beside the bare store" },
+    Bench { name: "peers", program: Program::Peers, arguments: &[], about: "forebay on Redis, beside the bare client and other job queues" },
 ];
 
 /// Prints the benches there are.
@@ -37,29 +46,73 @@ pub fn list() {
     }
 }
 
-/// Runs a bench in release mode with its own arguments. Standard output is the bench's alone: it may be read by a program.
+/// Runs a bench in release mode with its own arguments, on a private Redis that keeps nothing where it needs one. Standard output
+/// is the bench's alone: it may be read by a program.
 ///
 /// # Errors
 ///
-/// When there is none of that name, it does not compile or it fails.
+/// When there is none of that name, no Redis is installed or none starts, it does not compile or it fails.
 pub fn run(workspace: &Workspace, name: &str, arguments: &[String]) -> Result<()> {
     let bench = BENCHES
         .iter()
         .find(|bench| bench.name == name)
         .with_context(|| format!("no bench {name}; `cargo xtask bench` lists them"))?;
-    let mut command = workspace.cargo();
-    command
-        .args(["run", "--release", "--quiet"])
-        .args(["--package", bench.package, "--bin", bench.binary, "--"])
-        .args(bench.arguments)
-        .args(arguments);
     let guard = Guard::install()?;
-    // A group of its own, so that the bench ends with this program.
-    let mut child = command.process_group(0).spawn()?;
-    guard.watch(Some(Pid::from_raw(i32::try_from(child.id())?)));
-    let status = child.wait();
-    guard.watch(None);
-    let status = status?;
+    let mut command = match bench.program {
+        Program::Own(package, binary) => {
+            let mut command = workspace.cargo();
+            command.args(["run", "--package", package, "--bin", binary]);
+            command
+        }
+        Program::Peers => workspace.peers("run"),
+    };
+    command.args(["--release", "--quiet"]);
+    if bench.program == MEASURING_TOOL && is_on_redis(arguments) {
+        command.args(["--features", "redis"]);
+    }
+    if bench.program == Program::Peers || is_on_redis(arguments) {
+        command.env("REDIS_URL", guard.keep(start, RedisServer::url)?);
+    }
+    command.arg("--").args(bench.arguments).args(arguments);
+    let status = guard.run(&mut command)?;
     ensure!(status.success(), "the bench {name} failed ({status})");
     Ok(())
+}
+
+/// Whether `--backend redis` is among the bench's own arguments.
+fn is_on_redis(arguments: &[String]) -> bool {
+    let words = || arguments.iter().map(String::as_str);
+    let follows = words()
+        .zip(words().skip(1))
+        .any(|two| two == ("--backend", "redis"));
+    follows || words().any(|word| word == "--backend=redis")
+}
+
+fn start() -> Result<RedisServer> {
+    let builder = RedisServer::builder();
+    let builder = builder.context("no redis-server; `cargo xtask setup` installs it")?;
+    builder.start()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_is_seen_however_it_is_given() {
+        let of = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            is_on_redis(&words)
+        };
+        assert!(of("--backend redis") && of("--mode raw --backend=redis"));
+        assert!(!of("--backend memory") && !of("redis --backend") && !of(""));
+    }
+
+    #[test]
+    fn every_bench_has_a_name_of_its_own() {
+        let mut names: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), BENCHES.len());
+    }
 }

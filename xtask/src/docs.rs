@@ -36,6 +36,7 @@ pub const GENERATORS: &[Generator] = &[
     Generator { name: "capabilities", produce: |w| w.output_of_example("forebay", "tables", &["capabilities"]) },
     Generator { name: "limits", produce: |w| w.output_of_example("forebay", "tables", &["limits"]) },
     Generator { name: "variables", produce: |w| w.output_of_example("forebay", "tables", &["variables"]) },
+    Generator { name: "peers", produce: |w| w.output_of_example("forebay-bench", "peers_table", &[]) },
     Generator { name: "redis-acl", produce: |_| Ok(redis_acl()) },
     Generator { name: "server-variables", produce: |w| w.output_of_example("forebay-example-server", "variables_table", &[]) },
 ];

@@ -57,6 +57,7 @@ pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
         .envs(servers(&guard, &mut steps)?);
     steps.run_tests("test", test)?;
     if !scope.quick {
+        peers(workspace, scope, &mut steps)?;
         steps.run("simulate", simulate::command(workspace))?;
         let mut doc = cargo(workspace, "doc --workspace --no-deps --all-features");
         doc.env("RUSTDOCFLAGS", "-D warnings");
@@ -111,6 +112,19 @@ fn start(kinds: &[Kind]) -> Result<(Postgres, Fleet)> {
         let fleet = fleet.join().map_err(|_| anyhow!("the start panicked"))?;
         Ok((postgres?, fleet?))
     })
+}
+
+/// The bench beside other job queues: what it says of them is tested where they are.
+fn peers(workspace: &Workspace, scope: Scope, steps: &mut Steps<'_>) -> Result<()> {
+    if !scope.no_lint {
+        let mut fmt = workspace.peers("fmt");
+        fmt.arg("--check");
+        steps.run("fmt peers", fmt)?;
+        let mut clippy = workspace.peers("clippy");
+        clippy.args(["--all-targets", "--", "-D", "warnings"]);
+        steps.run("clippy peers", clippy)?;
+    }
+    steps.run_tests("test peers", workspace.peers("test"))
 }
 
 fn cargo(workspace: &Workspace, arguments: &str) -> Command {

@@ -52,6 +52,19 @@ impl Workspace {
         self.metadata.workspace_packages()
     }
 
+    /// A cargo command for the peers' bench, a workspace with a lock file and a build folder of its own: what the peers bring
+    /// along never meets the house's dependencies.
+    pub fn peers(&self, subcommand: &str) -> Command {
+        let mut command = self.cargo();
+        command
+            .args([subcommand, "--manifest-path", "benches/peers/Cargo.toml"])
+            .env(
+                "CARGO_TARGET_DIR",
+                self.metadata.target_directory.join("peers"),
+            );
+        command
+    }
+
     /// A cargo command in the workspace's folder, without standard input.
     pub fn cargo(&self) -> Command {
         let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Callers and handlers. [default: 64; in the raw mode 1]
     #[arg(long, value_parser = value_parser!(u16).range(1..=4_096))]
     pub concurrency: Option<u16>,
+    /// Messages that forebay's worker fetches ahead of those that run. [default: as many as handlers]
+    #[arg(long, value_parser = value_parser!(u32).range(0..=100_000))]
+    pub prefetch: Option<u32>,
     /// Messages per second, in the steady mode. [default: 10000]
     #[arg(long, value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub rate: Option<u32>,
@@ -82,6 +85,7 @@ impl Arguments {
             payload: self.payload as usize,
             batch: self.batch.into(),
             concurrency: self.concurrency.unwrap_or(concurrency).into(),
+            prefetch: self.prefetch.map(|messages| messages as usize),
             rate,
             jobs: Jobs::new(self.payload as usize),
             tally: Tally::new(messages),
@@ -123,6 +127,7 @@ mod tests {
         assert_eq!((load.messages, load.payload), (200_000, 256));
         assert_eq!((load.batch, load.concurrency), (64, 64));
         assert!(load.rate.is_none() && load.latencies.is_none());
+        assert_eq!(load.prefetch, None);
         assert_eq!(parse("--mode raw").unwrap().load().concurrency, 1);
         let steady = parse("--mode steady").unwrap().load();
         assert_eq!((steady.rate, steady.messages), (Some(10_000), 50_000));
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn every_flag_is_read() {
         let line = "--backend redis --mode steady --messages 9 --payload 512 --batch 3 --concurrency 5 \
-                    --rate 7 --rounds 2 --baseline --json";
+                    --prefetch 6 --rate 7 --rounds 2 --baseline --json";
         let arguments = parse(line).unwrap();
         assert_eq!(arguments.backend, "redis");
         assert_eq!((arguments.mode, arguments.rounds), (Mode::Steady, 2));
@@ -140,6 +145,7 @@ mod tests {
         let load = arguments.load();
         assert_eq!((load.messages, load.payload), (9, 512));
         assert_eq!((load.batch, load.concurrency, load.rate), (3, 5, Some(7)));
+        assert_eq!(load.prefetch, Some(6));
     }
 
     #[test]
@@ -152,6 +158,7 @@ mod tests {
             ("--payload 262145", "128..=262144"),
             ("--batch 0", "1..=10000"),
             ("--concurrency 0", "1..=4096"),
+            ("--prefetch 100001", "0..=100000"),
             ("--rate 0 --mode steady", "1..=10000000"),
             ("--rounds 0", "1..=1000"),
             ("--rate 5 --mode drain", "--mode steady only"),

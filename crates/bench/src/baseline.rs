@@ -38,6 +38,10 @@ impl<S: Subject> Side for S {
 pub fn baseline(backend: &str) -> Result<Box<dyn Side>> {
     Ok(match backend {
         "memory" => Box::new(BareChannel),
+        // The client has one home in the house, and this is not it.
+        "redis" => {
+            bail!("--baseline: `cargo xtask bench peers` measures redis beside the bare client")
+        }
         _ => bail!("--baseline: there is none for {backend}; there is one for: memory"),
     })
 }
@@ -49,10 +53,12 @@ mod tests {
     #[test]
     fn a_backend_without_a_baseline_is_told_which_have_one() {
         assert_eq!(baseline("memory").unwrap().name(), "bare-async-channel");
-        let error = baseline("redis").err().unwrap().to_string();
+        let of = |backend| baseline(backend).err().unwrap().to_string();
+        let error = of("postgres");
         assert!(
-            error.contains("none for redis") && error.contains("memory"),
+            error.contains("none for postgres") && error.contains("memory"),
             "{error}"
         );
+        assert!(of("redis").contains("bench peers"), "{}", of("redis"));
     }
 }

@@ -122,7 +122,8 @@ impl Site for ForebaySite {
         let worker = Worker::new(self.connection.clone())
             .state(load)
             .handle(handle)
-            .concurrency(load.concurrency);
+            .concurrency(load.concurrency)
+            .prefetch(load.prefetch.unwrap_or(load.concurrency));
         worker.run_until(load.tally.done_or_stalled()).await?;
         Ok(())
     }

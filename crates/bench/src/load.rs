@@ -20,6 +20,8 @@ pub struct Load {
     pub batch: usize,
     /// How many callers and handlers there are.
     pub concurrency: usize,
+    /// How many messages forebay's worker fetches ahead of those that run; `None` is its default.
+    pub prefetch: Option<usize>,
     /// How many messages per second are published in the steady mode.
     pub rate: Option<u32>,
     /// Who makes the messages.
@@ -77,6 +79,7 @@ mod tests {
             payload: 128,
             batch: 1,
             concurrency,
+            prefetch: None,
             rate,
             jobs: Jobs::new(128),
             tally: Tally::new(messages),
