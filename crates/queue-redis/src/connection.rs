@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use forebay_queue_core::Error;
@@ -141,7 +142,10 @@ pub(crate) struct Connection {
 }
 
 /// The task that reads and writes.
-struct Driver(JoinHandle<()>);
+struct Driver {
+    task: JoinHandle<()>,
+    has_served: AtomicBool,
+}
 
 impl Connection {
     async fn over<S>(stream: S, endpoint: &Endpoint) -> Result<Self, Failure>
@@ -162,14 +166,22 @@ impl Connection {
         })?;
         Ok(Self {
             multiplexed,
-            driver: Arc::new(Driver(tokio::spawn(driver))),
+            driver: Arc::new(Driver {
+                task: tokio::spawn(driver),
+                has_served: AtomicBool::new(false),
+            }),
             endpoint: endpoint.clone(),
         })
     }
 
     /// Whether it has ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.driver.0.is_finished()
+        self.driver.task.is_finished()
+    }
+
+    /// Whether it has brought an answer, apart from the one at its beginning.
+    pub(crate) fn has_served(&self) -> bool {
+        self.driver.has_served.load(Ordering::Relaxed)
     }
 
     /// Whether this is a clone of that one.
@@ -193,6 +205,7 @@ impl Connection {
         if let (&[call], None) = (calls, confirm) {
             let sent = timeout(patience, self.send_one(call)).await;
             let answer = sent.unwrap_or_else(|_| Err(late()))?;
+            self.driver.has_served.store(true, Ordering::Relaxed);
             return Ok(vec![answer]);
         }
         let mut pipeline = Pipeline::with_capacity(calls.len() + 2);
@@ -204,6 +217,7 @@ impl Connection {
         }
         let sent = timeout(patience, self.send(&pipeline)).await;
         let mut answers = sent.unwrap_or_else(|_| Err(late()))?;
+        self.driver.has_served.store(true, Ordering::Relaxed);
         let confirmations = answers.split_off(calls.len().min(answers.len()));
         if let Some(confirm) = confirm {
             confirm.judge(calls, &mut answers, confirmations);
@@ -240,7 +254,7 @@ impl Connection {
 /// Otherwise the task would wait until the other side has taken all that was sent, which one that is away never does.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -296,7 +310,7 @@ mod tests {
         let patience = Duration::from_millis(10);
         let sent = connection.exchange(&[&call], None, patience).await;
         sent.unwrap_err();
-        let task = connection.driver.0.abort_handle();
+        let task = connection.driver.task.abort_handle();
         assert!(!task.is_finished());
         drop(connection);
         let ended = async {

@@ -16,7 +16,7 @@ use crate::failure::{Advice, Failure};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A connection that ends sooner than that counts as a failed attempt.
+/// A connection that ends sooner than that counts as a failed attempt; as the first one only, if it was of use.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 /// Which of the shared connections.
@@ -206,11 +206,17 @@ impl State {
     /// From up to down.
     fn fall(&mut self) {
         if let Self::Up {
-            failures, since, ..
+            failures,
+            since,
+            connection,
         } = self
         {
             let is_short = since.elapsed() < SHORT_LIFE;
-            let failures = if is_short { *failures + 1 } else { 0 };
+            let failures = match (is_short, connection.has_served()) {
+                (false, _) => 0,
+                (true, true) => 1,
+                (true, false) => *failures + 1,
+            };
             *self = Self::down(failures, None);
         }
     }

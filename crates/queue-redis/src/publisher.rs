@@ -22,8 +22,8 @@ use crate::session::Life;
 /// The most messages and bytes of one call, so that none keeps the server busy for long. One batch may have more bytes.
 const MOST_MESSAGES: usize = 512;
 const MOST_BYTES: usize = 1 << 20;
-/// Calls under way at once: while the server works at one, the other is made here.
-const MOST_CALLS: usize = 2;
+/// Calls under way at once: while the server works at one, others are made here.
+const MOST_CALLS: usize = 4;
 /// How often the first who waits for room looks.
 const SHORTEST_LOOK: Duration = Duration::from_millis(5);
 const LONGEST_LOOK: Duration = Duration::from_millis(50);
@@ -261,6 +261,9 @@ async fn call(
     let arguments = arguments(batches, waits, is_behind);
     let answers = match home.call(&script::PUBLISH, &arguments).await {
         Ok(Value::Array(answers)) if answers.len() == batches.len() => answers,
+        Ok(Value::BulkString(word)) if word == b"A" => {
+            return batches.iter().map(|batch| accepted(batch)).collect();
+        }
         Ok(_) => return failed(home, &unreadable(), batches.len()),
         Err(failure) => return failed(home, &failure, batches.len()),
     };
@@ -268,6 +271,11 @@ async fn call(
         read(home, batch, value).unwrap_or_else(|| over(home, unreadable()))
     };
     batches.iter().zip(answers).map(read).collect()
+}
+
+fn accepted(batch: &[NewEntry]) -> Answer {
+    let accepted = |entry: &NewEntry| PublishOutcome::Accepted(entry.id);
+    Answer::Over(Ok(batch.iter().map(accepted).collect()))
 }
 
 fn over(home: &Home, failure: Failure) -> Answer {
@@ -288,10 +296,7 @@ fn failed(home: &Home, failure: &Failure, count: usize) -> Vec<Answer> {
 
 fn read(home: &Home, batch: &[NewEntry], value: Value) -> Option<Answer> {
     let items = match value {
-        Value::BulkString(word) if word == b"A" => {
-            let accepted = |entry: &NewEntry| PublishOutcome::Accepted(entry.id);
-            return Some(Answer::Over(Ok(batch.iter().map(accepted).collect())));
-        }
+        Value::BulkString(word) if word == b"A" => return Some(accepted(batch)),
         Value::Array(items) => items,
         _ => return None,
     };

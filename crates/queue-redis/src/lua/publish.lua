@@ -2,12 +2,12 @@
 -- Takes batches, each all or nothing.
 -- ARGV: version, mode, for each batch two bytes (twice its count, and one more when its caller would wait), then the
 -- messages. Mode 'p': all are plain (no key, no time), and each is an entry, complete but for its order and its time. Else
--- each is head and body. Mode 'b' or 'pb': others have waited longer, nothing fresh is
--- taken.
--- A head is the id where it is plain; or the id and: flags (1 key, 2 fingerprint, 4 deliver, 8 expires), for deliver and expires each how
--- it is meant (1 at, 2 after) and the microseconds, the key's hash, the fingerprint.
--- Answers for each batch: 'A' (all accepted), {'D', for each message '' or the first one's id and whether the
--- fingerprints agree}, {'F', limit}, {'K', limit}, {'T', size, limit} or {'I', id}.
+-- each is head and body. Mode 'b' or 'pb': others have waited longer, nothing fresh is taken.
+-- A head is the id where it is plain; or the id and: flags (1 key, 2 fingerprint, 4 deliver, 8 expires), for deliver and
+-- expires each how it is meant (1 at, 2 after) and the microseconds, the key's hash, the fingerprint.
+-- Answers 'A' when all of plain messages were accepted; else for each batch: 'A' (all accepted), {'D', for each message
+-- '' or the first one's id and whether the fingerprints agree}, {'F', limit}, {'K', limit}, {'T', size, limit} or
+-- {'I', id}.
 open({ 'capacity', 'next', 'house' })
 local BATCHES = #ARGV[3] / 2
 
@@ -46,11 +46,7 @@ local function take_plain(ids)
     places[2 * i] = call('XADD', STREAM, '*', 'm', ARGV[i + 3])
   end
   in_parts(places, 'HSET', INDEX)
-  local replies = {}
-  for batch = 1, BATCHES do
-    replies[batch] = 'A'
-  end
-  return replies
+  return 'A'
 end
 
 if ARGV[2] == 'p' and now < number('next') and now < number('house') then
