@@ -9,6 +9,8 @@
 //!
 //! `NAME` is one of [`GENERATORS`]. Markers inside a fenced block are text.
 
+mod reliability;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,8 +38,9 @@ pub const GENERATORS: &[Generator] = &[
     Generator { name: "capabilities", produce: |w| w.output_of_example("forebay", "tables", &["capabilities"]) },
     Generator { name: "limits", produce: |w| w.output_of_example("forebay", "tables", &["limits"]) },
     Generator { name: "variables", produce: |w| w.output_of_example("forebay", "tables", &["variables"]) },
-    Generator { name: "peers", produce: |w| w.output_of_example("forebay-bench", "peers_table", &[]) },
+    Generator { name: "reliability", produce: reliability::table },
     Generator { name: "redis-acl", produce: |_| Ok(redis_acl()) },
+    Generator { name: "peers", produce: |w| w.output_of_example("forebay-bench", "peers_table", &[]) },
     Generator { name: "server-variables", produce: |w| w.output_of_example("forebay-example-server", "variables_table", &[]) },
 ];
 
