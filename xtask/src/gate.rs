@@ -52,7 +52,7 @@ pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
             ),
         )?;
     }
-    let mut test = cargo(workspace, "test --workspace --all-features");
+    let mut test = cargo(workspace, "test --workspace --all-features --no-fail-fast");
     test.env(REQUIRE_SERVERS, "1")
         .envs(servers(&guard, &mut steps)?);
     steps.run_tests("test", test)?;

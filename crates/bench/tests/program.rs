@@ -81,7 +81,12 @@ fn an_unknown_backend_is_the_facades_error() {
     let output = bench("--backend nowhere --messages 10");
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(error, "error: QUEUE_BACKEND=nowhere: allowed: memory\n");
+    // With the backends of this build.
+    assert!(
+        error.starts_with("error: QUEUE_BACKEND=nowhere: allowed: memory"),
+        "{error}"
+    );
+    assert_eq!(error.lines().count(), 1);
 }
 
 #[test]
