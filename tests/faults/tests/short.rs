@@ -104,9 +104,12 @@ fn the_scenarios_bite() {
         ("R11", "deaf", "in vain for: at most 0 live messages"),
         ("R13", "undead", "messages are live"),
     ] {
-        let output = run(command(&[number, "--short"]).env("FAULTS_BREAK", sabotage));
-        let text = text(&output);
-        assert!(!output.status.success(), "{sabotage}: {text}");
+        let broken = || run(command(&[number, "--short"]).env("FAULTS_BREAK", sabotage));
+        // Between two calls nobody notices a kill, and then there is nothing to be sulky about.
+        let tries = if sabotage == "sulk" { 5 } else { 1 };
+        let mut outputs = std::iter::repeat_with(broken).take(tries);
+        let output = outputs.find(|output| !output.status.success());
+        let text = text(&output.unwrap_or_else(|| panic!("{number} holds in spite of {sabotage}")));
         let is_noticed = text.lines().any(|line| line.contains(word));
         assert!(is_noticed, "{sabotage}: {text}");
     }
