@@ -199,9 +199,12 @@ impl<'a> Turn<'a> {
                 }
                 batch = reader.wait(home, max, left.min(LONGEST_BLOCK)).await?;
                 was_rung = reader.has_heard();
-                // One read can bring a bell and messages.
                 if was_rung && batch.deliveries.is_empty() {
                     break;
+                }
+                if was_rung {
+                    // One read can bring a bell and messages; what it rang for, a new due time, has to be heard of.
+                    session.runtime.spawn(listen(Arc::clone(home)));
                 }
             }
         }
@@ -243,6 +246,11 @@ impl RedisQueue {
         drop(reader);
         self.runtime.spawn(release(home, consumer, last));
     }
+}
+
+/// Learns what a bell rang for. Where this fails the readers look by themselves, later.
+async fn listen(home: Arc<Home>) {
+    let _ = home.pass_time().await;
 }
 
 /// Wakes one waiting reader, here or elsewhere. Where this fails it wakes by itself, later.
