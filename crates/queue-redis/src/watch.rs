@@ -14,6 +14,8 @@ use crate::home::Home;
 const LONGEST: Duration = Duration::from_secs(5);
 /// After a look that failed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Between two looks at the least.
+const BREATH: Duration = Duration::from_millis(1);
 
 /// When the server has something to do for a queue: a message is due or expires, a lease may end.
 ///
@@ -26,6 +28,8 @@ pub(crate) struct Watch {
 
 struct State {
     next: Instant,
+    /// The server's time, in microseconds, when that was so.
+    as_of: u64,
     is_started: bool,
 }
 
@@ -34,6 +38,7 @@ impl Watch {
         Self {
             state: Mutex::new(State {
                 next: Instant::now(),
+                as_of: 0,
                 is_started: false,
             }),
             earlier: Arc::new(Notify::new()),
@@ -41,7 +46,18 @@ impl Watch {
     }
 
     /// Notes when to look next.
+    ///
+    /// Gates come over several connections: an older one that arrives late must not hide what a newer one has told.
     pub(crate) fn learn(&self, gate: &Gate) {
+        {
+            let mut state = self.state.lock();
+            let age = Duration::from_micros(state.as_of.saturating_sub(gate.now));
+            // Older than that it is a clock that was set back.
+            if !age.is_zero() && age < LONGEST {
+                return;
+            }
+            state.as_of = gate.now;
+        }
         let span = Duration::from_micros(gate.next.saturating_sub(gate.now));
         self.set(Instant::now() + span.min(LONGEST));
     }
@@ -84,6 +100,9 @@ async fn run(home: Weak<Home>, earlier: Arc<Notify>) {
             && !home.repaired(&failure).await
         {
             home.watch.set(Instant::now() + PAUSE);
+        } else if home.watch.next() <= Instant::now() {
+            // There is more to do, or a newer look is on its way.
+            sleep_until(Instant::now() + BREATH).await;
         }
     }
 }
@@ -91,4 +110,31 @@ async fn run(home: Weak<Home>, earlier: Arc<Notify>) {
 fn next_of(home: &Weak<Home>) -> Option<Instant> {
     let home = home.upgrade()?;
     (!home.is_ended()).then(|| home.watch.next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_look_that_arrives_late_hides_nothing() {
+        let look = |now, next| Gate {
+            now,
+            lease: 0,
+            next,
+            lost: 0,
+            dropped: 0,
+            epoch: 0,
+        };
+        let watch = Watch::new();
+        let begin = Instant::now();
+        watch.learn(&look(10_000_000, 10_020_000));
+        watch.learn(&look(9_999_000, 99_000_000));
+        assert_eq!(watch.next(), begin + Duration::from_millis(20));
+        watch.learn(&look(10_000_001, 99_000_000));
+        assert_eq!(watch.next(), begin + LONGEST);
+        // The server's clock was set back.
+        watch.learn(&look(1_000_000, 1_030_000));
+        assert_eq!(watch.next(), begin + Duration::from_millis(30));
+    }
 }
