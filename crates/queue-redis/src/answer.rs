@@ -90,6 +90,21 @@ impl Items {
     }
 }
 
+/// A text in whichever form a server sends it; empty where it is none.
+pub(crate) fn text(value: &Value) -> String {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),
+        _ => String::new(),
+    }
+}
+
+/// The value behind `name:` in what INFO says.
+pub(crate) fn line<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = info.lines();
+    lines.find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use forebay_queue_core::{Environment, Error, QueueConfig, QueueName};
 use redis::Value;
 
-use crate::answer::Items;
+use crate::answer::{self, Items};
 use crate::call::Call;
 use crate::config;
 use crate::failure::{Advice, Failure};
@@ -74,7 +74,15 @@ impl Handle {
     pub(crate) async fn update(&self, config: &QueueConfig) -> Result<(), Error> {
         let arguments = config::arguments(config).map(String::into_bytes);
         let answer = self.call(&script::UPDATE, arguments.into()).await?;
-        if let Value::Int(dropped @ 1..) = answer {
+        if let Value::Int(dropped) = answer {
+            self.warn_of_dropped(u64::try_from(dropped).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Says how many dead letters had to go, if any.
+    pub(crate) fn warn_of_dropped(&self, dropped: u64) {
+        if dropped > 0 {
             let queue = self.name.as_str();
             tracing::warn!(
                 queue,
@@ -82,7 +90,6 @@ impl Handle {
                 "too many dead letters: the oldest were dropped"
             );
         }
-        Ok(())
     }
 
     /// Removes the queue with everything in it.
@@ -187,14 +194,8 @@ pub(crate) fn run_id_call() -> Call {
 
 /// What tells one start of the server from another; empty where it does not say.
 pub(crate) fn run_id(info: Result<Value, Failure>) -> String {
-    let text = match info {
-        Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Ok(Value::VerbatimString { text, .. }) => text,
-        _ => String::new(),
-    };
-    let mut lines = text.lines();
-    let id = lines.find_map(|line| line.trim().strip_prefix("run_id:"));
-    id.unwrap_or_default().to_owned()
+    let info = info.map(|info| answer::text(&info)).unwrap_or_default();
+    answer::line(&info, "run_id").unwrap_or_default().to_owned()
 }
 
 fn new_epoch(environment: &Environment) -> u32 {

@@ -130,8 +130,9 @@ impl Home {
 
     /// Learns from what a gate has answered.
     pub(crate) fn observe(&self, gate: &Gate) {
-        self.lease.store(gate.lease, Ordering::Relaxed);
-        self.watch.learn(gate);
+        if self.watch.learn(gate) {
+            self.lease.store(gate.lease, Ordering::Relaxed);
+        }
         let queue = self.handle.name.as_str();
         if gate.lost > 0 {
             let lost = gate.lost;
@@ -141,18 +142,7 @@ impl Home {
                 "the server has no longer had messages that were handed out: they are lost"
             );
         }
-        self.warn_of_dropped(gate.dropped);
-    }
-
-    pub(crate) fn warn_of_dropped(&self, dropped: u64) {
-        if dropped > 0 {
-            let queue = self.handle.name.as_str();
-            tracing::warn!(
-                queue,
-                dropped,
-                "too many dead letters: the oldest were dropped"
-            );
-        }
+        self.handle.warn_of_dropped(gate.dropped);
     }
 
     /// Repairs what a failure tells to be missing; answers whether it is worth trying again.

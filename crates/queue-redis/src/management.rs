@@ -51,13 +51,7 @@ impl RedisManagement {
                 "messages that the queue knew were gone from the server"
             );
         }
-        if dropped > 0 {
-            tracing::warn!(
-                queue,
-                dropped,
-                "too many dead letters: the oldest were dropped"
-            );
-        }
+        self.handle.warn_of_dropped(dropped);
     }
 
     async fn count(&self, script: &'static Script, arguments: Vec<Vec<u8>>) -> Result<u64, Error> {

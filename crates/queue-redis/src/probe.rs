@@ -7,6 +7,7 @@ use futures_util::future::try_join_all;
 use redis::Value;
 use tokio::time::timeout;
 
+use crate::answer::{line, text};
 use crate::call::Call;
 use crate::cluster::Servers;
 use crate::failure::{Advice, Failure};
@@ -166,10 +167,7 @@ impl Facts {
     }
 
     fn read(info: &str) -> Self {
-        let line = |name: &str| {
-            let mut lines = info.lines();
-            lines.find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))
-        };
+        let line = |name| line(info, name);
         let is_set = |name| line(name) == Some("1");
         // Valkey says in the other line which Redis it can stand in for.
         let version = line("redis_version").unwrap_or_default();
@@ -298,14 +296,6 @@ impl Facts {
         format!(
             "{shown_version}, {kept}{unloaded}, {replicas} replicas follow, maxmemory-policy {policy}"
         )
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),
-        _ => String::new(),
     }
 }
 

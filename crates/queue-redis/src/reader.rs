@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_queue_core::{Delivery, Timestamp};
 use redis::Value;
 
+use crate::answer;
 use crate::call::Call;
 use crate::entry::{Entry, complete, timestamp};
 use crate::failure::{Advice, Failure};
@@ -57,21 +58,22 @@ impl Reader {
         let mut connection = home.link().dedicated().await?;
         // Alone: where the server does not know the script, a read sent along with it would go before it.
         let run = run_id(connection.one(run_id_call(), PATIENCE).await);
-        let call = home.script(&script::GREET, &[run]).unconfirmed();
-        let doubt = match connection.one(call, PATIENCE).await? {
-            Value::BulkString(place) => std::str::from_utf8(&place)
-                .ok()
-                .and_then(|p| p.parse().ok()),
-            _ => None,
+        let calls = vec![
+            home.script(&script::GREET, &[run]).unconfirmed(),
+            home.script::<&[u8]>(&script::GATE, &[]).unconfirmed(),
+        ];
+        let mut answers = connection.pipeline(calls, PATIENCE).await?.into_iter();
+        let (Some(doubt), Some(gate)) = (answers.next(), answers.next()) else {
+            return Err(unreadable());
         };
-        let call = home.script::<&[u8]>(&script::GATE, &[]).unconfirmed();
-        let gate = Gate::read(connection.one(call, PATIENCE).await?)?;
+        let doubt = answer::text(&doubt?).parse().map_err(|()| unreadable())?;
+        let gate = Gate::read(gate?)?;
         home.observe(&gate);
         Ok(Self {
             connection,
             consumer: Consumer(home.handle.environment.random().next_u64()),
             last: StreamId::ZERO,
-            doubt: doubt.ok_or_else(unreadable)?,
+            doubt,
             gate,
             bells: Vec::new(),
         })

@@ -83,9 +83,9 @@ scripts! {
     /// Lets time pass before a read.
     GATE "gate" of_queue
     /// Notices before the first read that the server was started again.
-    GREET "greet" brief
+    GREET "greet" of_queue
     /// Takes out what half a script has left.
-    VOUCH "vouch" brief
+    VOUCH "vouch" of_queue
     /// Ends deliveries.
     ACK "ack" of_queue
     /// Gives messages back.

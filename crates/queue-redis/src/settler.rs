@@ -290,7 +290,8 @@ impl Bundle {
                 let [Value::BulkString(flags), Value::Int(dropped)] = &items[..] else {
                     return Err(unreadable());
                 };
-                home.warn_of_dropped(u64::try_from(*dropped).unwrap_or_default());
+                home.handle
+                    .warn_of_dropped(u64::try_from(*dropped).unwrap_or_default());
                 flags.clone()
             }
             _ => return Err(unreadable()),

@@ -11,12 +11,10 @@ mod secrets;
 mod sentinels;
 mod sharing;
 
-use std::env;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use forebay_queue_core::QueueName;
-use forebay_xtask::gate::REQUIRE_SERVERS;
 use forebay_xtask::redis::{RedisBuilder, RedisServer};
 use redis::Value;
 use tokio::time::{Instant, sleep};
@@ -46,15 +44,7 @@ static LOOK: LazyLock<Script> =
 
 /// The beginnings of a server; `None`, with a line that says so, where Redis is not installed.
 fn builder() -> Option<RedisBuilder> {
-    let builder = RedisServer::builder();
-    if builder.is_none() {
-        assert!(
-            env::var_os(REQUIRE_SERVERS).is_none(),
-            "redis-server is missing"
-        );
-        println!("skipped: no redis-server");
-    }
-    builder
+    forebay_tests::redis::own()
 }
 
 /// Options with times short enough for a test.

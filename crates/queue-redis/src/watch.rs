@@ -45,31 +45,31 @@ impl Watch {
         }
     }
 
-    /// Notes when to look next.
+    /// Notes when to look next; answers whether this is news.
     ///
     /// Gates come over several connections: an older one that arrives late must not hide what a newer one has told.
-    pub(crate) fn learn(&self, gate: &Gate) {
-        {
-            let mut state = self.state.lock();
-            let age = Duration::from_micros(state.as_of.saturating_sub(gate.now));
-            // Older than that it is a clock that was set back.
-            if !age.is_zero() && age < LONGEST {
-                return;
-            }
-            state.as_of = gate.now;
+    pub(crate) fn learn(&self, gate: &Gate) -> bool {
+        let mut state = self.state.lock();
+        let age = Duration::from_micros(state.as_of.saturating_sub(gate.now));
+        // Older than that it is a clock that was set back.
+        if !age.is_zero() && age < LONGEST {
+            return false;
         }
+        state.as_of = gate.now;
         let span = Duration::from_micros(gate.next.saturating_sub(gate.now));
-        self.set(Instant::now() + span.min(LONGEST));
+        self.plan(&mut state, Instant::now() + span.min(LONGEST));
+        true
     }
 
     fn set(&self, next: Instant) {
-        let mut state = self.state.lock();
-        let is_earlier = next < state.next;
-        state.next = next;
-        drop(state);
-        if is_earlier {
+        self.plan(&mut self.state.lock(), next);
+    }
+
+    fn plan(&self, state: &mut State, next: Instant) {
+        if next < state.next {
             self.earlier.notify_one();
         }
+        state.next = next;
     }
 
     fn next(&self) -> Instant {
@@ -128,8 +128,8 @@ mod tests {
         };
         let watch = Watch::new();
         let begin = Instant::now();
-        watch.learn(&look(10_000_000, 10_020_000));
-        watch.learn(&look(9_999_000, 99_000_000));
+        assert!(watch.learn(&look(10_000_000, 10_020_000)));
+        assert!(!watch.learn(&look(9_999_000, 99_000_000)));
         assert_eq!(watch.next(), begin + Duration::from_millis(20));
         watch.learn(&look(10_000_001, 99_000_000));
         assert_eq!(watch.next(), begin + LONGEST);

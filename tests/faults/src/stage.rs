@@ -3,7 +3,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use forebay::core::PageRequest;
 use forebay::{
     Connection, Connector, DeadLetterFilter, Environment, MessageId, QueueName, Settings, Stats,
@@ -129,32 +129,21 @@ impl Stage {
         self.history.mark(Mark::ShutdownBegan { process, limit });
         let began = Instant::now();
         child.signal(nix::sys::signal::Signal::SIGTERM)?;
-        let status = child.ended(limit + Duration::from_secs(10)).await?;
+        let ended = child.succeeded(limit + Duration::from_secs(10)).await;
         let took = began.elapsed();
         self.history.mark(Mark::ShutdownEnded {
             process,
             took,
             limit,
         });
-        ensure!(
-            status.success(),
-            "process {process} ended: {status}: {}",
-            child.tail()
-        );
+        ended?;
         Ok(took)
     }
 
     /// Closes the input of a process that receives by hand, and waits for its end.
     pub(crate) async fn dismiss(&self, mut child: Child) -> Result<()> {
         child.dismiss();
-        let status = child.ended(Duration::from_secs(10)).await?;
-        let tail = child.tail();
-        ensure!(
-            status.success(),
-            "process {} ended: {status}: {tail}",
-            child.number
-        );
-        Ok(())
+        child.succeeded(Duration::from_secs(10)).await
     }
 
     /// The time, as the histories have it.

@@ -5,15 +5,7 @@
 -- Answers the last stream id that is in doubt.
 open({ 'run', 'doubt' })
 if meta.run ~= ARGV[2] then
-  meta.doubt = '0-0'
-  if call('EXISTS', STREAM) == 1 then
-    local line = call('XINFO', 'STREAM', STREAM)
-    for i = 1, #line, 2 do
-      if line[i] == 'last-generated-id' then
-        meta.doubt = line[i + 1]
-      end
-    end
-  end
+  meta.doubt = call('EXISTS', STREAM) == 1 and last_generated() or '0-0'
   call('HSET', META, 'run', ARGV[2], 'doubt', meta.doubt)
 end
 return meta.doubt

@@ -244,17 +244,24 @@ end
 -- What came due this long ago was noticed late: nobody was there who watches the time.
 local LATE = 100000
 
+-- The last id that the stream has given.
+local function last_generated()
+  local line = call('XINFO', 'STREAM', STREAM)
+  for i = 1, #line, 2 do
+    if line[i] == 'last-generated-id' then
+      return line[i + 1]
+    end
+  end
+end
+
 -- Makes a message ready, at the end of the line; answers its place. A place says since when: of what was noticed late
 -- that is the time it was due, as far as the line allows.
 local function make_ready(id, bytes, since)
   local place = '*'
   if since and since < now - LATE then
-    local line = call('XINFO', 'STREAM', STREAM)
     local ms = floor(since / 1000)
-    for i = 1, #line, 2 do
-      if line[i] == 'last-generated-id' and ms >= tonumber(string.match(line[i + 1], '^%d+')) then
-        place = format('%.0f-*', ms)
-      end
+    if ms >= tonumber(string.match(last_generated(), '^%d+')) then
+      place = format('%.0f-*', ms)
     end
   end
   place = call('XADD', STREAM, place, 'm', bytes)

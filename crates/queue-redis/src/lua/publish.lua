@@ -9,33 +9,21 @@
 -- '' or the first one's id and whether the fingerprints agree}, {'F', limit}, {'K', limit}, {'T', size, limit} or
 -- {'I', id}.
 open({ 'capacity', 'next', 'house' })
-local BATCHES = #ARGV[3] / 2
 
--- The count of a batch, and whether its caller would wait.
-local function batch_at(place)
-  local high, low = string.byte(ARGV[3], 2 * place - 1, 2 * place)
-  return high * 128 + floor(low / 2), low % 2 == 1
-end
-
--- The ids of plain messages, or nil where one is in use or stands twice.
-local function plain_ids()
-  local ids, seen = {}, {}
-  for i = 4, #ARGV do
-    local id = sub(ARGV[i], 7, 22)
-    if seen[id] then
-      return nil
-    end
-    ids[i - 3], seen[id] = id, true
-  end
+-- The id that the queue knows already, or that stands twice among them.
+local function id_in_use(ids)
+  local seen = {}
   for first = 1, #ids, BUDGET do
     local places = call('HMGET', INDEX, unpack(ids, first, math.min(first + BUDGET - 1, #ids)))
     for i = 1, #places do
-      if places[i] then
-        return nil
+      local id = ids[first + i - 1]
+      if places[i] or seen[id] then
+        return id
       end
+      seen[id] = true
     end
   end
-  return ids
+  return nil
 end
 
 -- Takes everything as it is: making a string of each message would cost a third more.
@@ -52,14 +40,25 @@ end
 if ARGV[2] == 'p' and now < number('next') and now < number('house') then
   local total = #ARGV - 3
   if total <= number('capacity') - call('XLEN', STREAM) - call('ZCARD', DUE) then
-    local ids = plain_ids()
-    if ids then
+    local ids = {}
+    for i = 4, #ARGV do
+      ids[i - 3] = sub(ARGV[i], 7, 22)
+    end
+    if not id_in_use(ids) then
       return take_plain(ids)
     end
   end
 end
 -- lib.lua
 open_for_tick('capacity', 'keylimit', 'seq')
+local BATCHES = #ARGV[3] / 2
+
+-- The count of a batch, and whether its caller would wait.
+local function batch_at(place)
+  local high, low = string.byte(ARGV[3], 2 * place - 1, 2 * place)
+  return high * 128 + floor(low / 2), low % 2 == 1
+end
+
 local capacity, window = number('capacity'), number('window')
 local is_behind = string.find(ARGV[2], 'b', 1, true) ~= nil
 local is_settled = false
@@ -154,22 +153,6 @@ local function fresh_ids(planned)
     end
   end
   return ids
-end
-
--- The id that the queue knows already, or that stands twice in the batch.
-local function id_in_use(ids)
-  local seen = {}
-  for first = 1, #ids, BUDGET do
-    local places = call('HMGET', INDEX, unpack(ids, first, math.min(first + BUDGET - 1, #ids)))
-    for i = 1, #places do
-      local id = ids[first + i - 1]
-      if places[i] or seen[id] then
-        return id
-      end
-      seen[id] = true
-    end
-  end
-  return nil
 end
 
 -- Why a batch cannot be taken now, or nil.

@@ -5,11 +5,10 @@
 open({})
 local flags = {}
 for i = 2, #ARGV, 2 do
-  local is_message = call('HGET', INDEX, ARGV[i + 1]) == ARGV[i]
+  local is_message = is_place(ARGV[i + 1], ARGV[i])
   flags[#flags + 1] = is_message and '1' or '0'
   if not is_message then
-    call('XACK', STREAM, GROUP, ARGV[i])
-    call('XDEL', STREAM, ARGV[i])
+    strike(ARGV[i])
   end
 end
 return table.concat(flags)

@@ -50,7 +50,7 @@ async fn one_side_that_does_not_encrypt_is_refused() {
 
 #[test]
 fn a_file_without_authorities_is_refused_and_not_named() {
-    let folder = env::temp_dir().join("forebay-canary-that-is-not-there");
+    let folder = std::env::temp_dir().join("forebay-canary-that-is-not-there");
     let options = options("rediss://localhost").with_authority(&folder);
     let error = Servers::new(options).err().unwrap();
     assert!(matches!(error, Error::InvalidSetting { .. }));
