@@ -8,7 +8,7 @@ use forebay_xtask::redis::RedisServer;
 use tokio::time::sleep;
 
 use crate::disk::PoweredDisk;
-use crate::ground::{Ground, version};
+use crate::ground::{Ground, until, version};
 use crate::role::{Publishing, Role, Working};
 use crate::stage::{Stage, rules};
 use crate::verdict::{Bound, Verdict};
@@ -17,6 +17,8 @@ const CUT: &str = "power cut";
 const DISK: u64 = 512 << 20;
 const PUBLISHERS: u64 = 2;
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How long the publishers take at least.
+const SPAN_MS: u64 = 1_200;
 /// When the power is cut, after the publishers have begun. They take longer than that.
 const CUT_AFTER_MS: std::ops::Range<u64> = 50..700;
 
@@ -93,6 +95,10 @@ async fn cycle(
     for _ in 0..PUBLISHERS {
         publishers.push(stage.start(Role::Publish(paced(messages))).await?);
     }
+    until("something waits", PATIENCE, async || {
+        Ok(stage.stats().await?.live() > 0)
+    })
+    .await?;
     // tidy: sleep — when the power is cut is up to the dice
     sleep(Duration::from_millis(dice.u64(CUT_AFTER_MS))).await;
     if is_rewriting {
@@ -121,11 +127,12 @@ async fn cycle(
 fn paced(messages: u64) -> Publishing {
     let batch = 20;
     let batches = messages.div_ceil(batch);
+    let slots = Working::default().concurrency as u64;
     Publishing {
         batch: 20,
-        pause_ms: (1_200 / batches).max(1),
-        // More than the worker can do: some wait at each cut.
-        work_ms: 4,
+        pause_ms: (SPAN_MS / batches).max(1),
+        // Twice as much as the worker can do: some wait at each cut.
+        work_ms: slots * SPAN_MS * 2 / (PUBLISHERS * messages),
         filler: 200,
         ..Publishing::of("work", messages)
     }
