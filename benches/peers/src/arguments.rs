@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u16).range(1..=64))]
     pub(crate) readers: u16,
     /// Messages that forebay's worker fetches ahead of its handlers.
-    #[arg(long, default_value_t = 192, value_parser = value_parser!(u16).range(0..=10_000))]
+    #[arg(long, default_value_t = 960, value_parser = value_parser!(u16).range(0..=10_000))]
     pub(crate) prefetch: u16,
     /// A folder: write the JSON lines and the plot there, as `peers.jsonl` and `peers.svg`. Only a run in which neither forebay nor the
     /// bare client failed is written.

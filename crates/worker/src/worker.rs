@@ -147,6 +147,9 @@ impl Worker {
     }
 
     /// How many messages are fetched ahead of those that run. Default: as many as run at once.
+    ///
+    /// Jobs that are over sooner than the store answers want several times as many, so that one batch is fetched and another
+    /// acked while a third runs. What is fetched ahead is leased: when the worker is killed it waits for the end of its lease.
     pub fn prefetch(mut self, prefetch: usize) -> Self {
         self.settings.prefetch = Some(prefetch);
         self
