@@ -13,6 +13,7 @@ pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 impl Captured {
     /// Logs of this thread come here until the guard is dropped.
     pub(crate) fn install(&self) -> DefaultGuard {
+        listen_everywhere();
         let subscriber = tracing_subscriber::fmt()
             .json()
             .with_max_level(LevelFilter::TRACE)
@@ -31,6 +32,13 @@ impl Captured {
         let lines = text.lines();
         lines.map(|l| serde_json::from_str(l).unwrap()).collect()
     }
+}
+
+/// Lets no place in the code believe that nobody listens: the first to log there may be a test without a subscriber, and what
+/// it finds holds for all of the process (tokio-rs/tracing#3611).
+pub(crate) fn listen_everywhere() {
+    // Another test may have done so.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
 }
 
 impl<'a> MakeWriter<'a> for Captured {

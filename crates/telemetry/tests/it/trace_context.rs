@@ -42,6 +42,7 @@ impl Exported {
             .build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         let subscriber = tracing_subscriber::registry().with(layer);
+        crate::captured::listen_everywhere();
         Self {
             spans,
             _provider: provider,
