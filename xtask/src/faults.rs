@@ -27,6 +27,8 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let is_full = arguments.is_empty();
     let verdicts = workspace.root().join("target/reliability.json");
     if is_full {
+        // Not there where builds go elsewhere.
+        fs::create_dir_all(workspace.root().join("target"))?;
         command.arg("--json").arg(&verdicts);
     }
     let status = guard.run(&mut command)?;

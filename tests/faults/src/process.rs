@@ -18,7 +18,7 @@ use forebay::{Backoff, Connection, Connector, Environment, RetryPolicy, Worker, 
 use forebay_queue_conformance::history::History;
 use tracing_subscriber::EnvFilter;
 
-use crate::role::{Orders, Role, Working};
+use crate::role::{Orders, Role, WORK_ATTEMPTS, Working};
 
 /// Follows its orders to the end.
 pub(crate) async fn run(orders: Orders) -> Result<()> {
@@ -58,6 +58,7 @@ async fn work(connection: Connection, working: &Working) -> Result<()> {
         .base(Duration::from_millis(20))
         .cap(Duration::from_millis(200))
         .max_attempts(working.max_attempts);
+    let for_work = retry.max_attempts(WORK_ATTEMPTS);
     let mut worker = Worker::new(connection)
         .concurrency(working.concurrency)
         .prefetch(working.prefetch)
@@ -70,6 +71,6 @@ async fn work(connection: Connection, working: &Working) -> Result<()> {
     if let Some(limit) = working.timeout_ms {
         worker = worker.timeout(Duration::from_millis(limit));
     }
-    let worker = handlers::add(worker)?;
+    let worker = handlers::add(worker, for_work)?;
     Ok(worker.run_until(shutdown_signal()).await?)
 }

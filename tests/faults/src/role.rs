@@ -2,6 +2,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// How often what can be done may be begun: more often than what it runs beside may end its process.
+pub(crate) const WORK_ATTEMPTS: u32 = 20;
+
 /// What a process is to do, as it is told on its command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Orders {
@@ -80,7 +83,7 @@ impl Default for Working {
         Self {
             concurrency: 8,
             prefetch: 8,
-            max_attempts: 20,
+            max_attempts: WORK_ATTEMPTS,
             timeout_ms: None,
             shutdown_ms: 10_000,
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use forebay::{Failure, Kind, Task, Worker};
+use forebay::{Failure, HandlerOptions, Kind, RetryPolicy, Task, Worker};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -25,10 +25,11 @@ const BEFORE_ABORT: Duration = Duration::from_millis(100);
 /// Longer than any limit of an attempt.
 const FOR_EVER: Duration = Duration::from_hours(1);
 
-/// Adds the handlers of all kinds: `work` does it, and each of the others goes wrong in its own way.
-pub(super) fn add(worker: Worker) -> Result<Worker> {
+/// Adds the handlers of all kinds: `work` does it, and each of the others goes wrong in its own way. What can be done has
+/// attempts of its own: it may be beside what ends its process, more than once.
+pub(super) fn add(worker: Worker, for_work: RetryPolicy) -> Result<Worker> {
     Ok(worker
-        .handle(work)
+        .handle_with(work, HandlerOptions::new().retry(for_work))
         .handle_raw(&Kind::new("error")?, error)
         .handle_raw(&Kind::new("panic")?, panic)
         .handle_raw(&Kind::new("hang")?, hang)

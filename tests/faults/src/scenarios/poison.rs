@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::child::Child;
 use crate::ground::{Ground, version};
-use crate::role::{Publishing, Working};
+use crate::role::{Publishing, WORK_ATTEMPTS, Working};
 use crate::stage::{Stage, rules};
 use crate::timeline::Timeline;
 use crate::verdict::{Bound, Verdict};
@@ -61,7 +61,10 @@ pub(crate) async fn run(ground: &Ground) -> Result<Verdict> {
     stage.drain(PATIENCE).await?;
 
     let rules = Rules {
-        max_attempts: Attempts::all(MAX_ATTEMPTS),
+        max_attempts: Attempts {
+            by_kind: BTreeMap::from([(Kind::new("work")?, WORK_ATTEMPTS)]),
+            ..Attempts::all(MAX_ATTEMPTS)
+        },
         ..rules(8, 8)
     };
     let (report, records) = stage.judge(rules).await?;

@@ -120,6 +120,8 @@ async fn cycle(
         let status = publisher.ended(PATIENCE).await?;
         ensure!(status.success(), "a publisher ended: {}", publisher.tail());
     }
+    // No more is left to the end than drains in its time.
+    stage.until_live(messages, PATIENCE).await?;
     Ok((took, waiting))
 }
 
