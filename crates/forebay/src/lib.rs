@@ -40,8 +40,8 @@ pub use forebay_queue_core as core;
 pub use forebay_queue_core::{
     Backend, CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Durability, Environment,
     FairnessKey, Fingerprint, Headers, IdempotencyKey, Kind, Management, MessageId, NewMessage,
-    Observer, Observers, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Registry,
-    Settings, SettleOutcome, Stats, ThrottleKey, Timestamp, Variable, Weight,
+    Observer, Observers, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Registry, Rule,
+    Settings, SettleOutcome, Stats, Throttle, ThrottleKey, Timestamp, Variable, Weight,
 };
 pub use forebay_telemetry as telemetry;
 #[cfg(feature = "test-kit")]

@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub ordering: bool,
     /// Deliveries follow the weights of the fairness keys. Without it weights are refused; keys are carried.
     pub fairness: bool,
+    /// Leases of a fairness key can be limited.
+    pub lease_limits: bool,
     /// Token buckets by throttle key. Without it throttle keys are refused.
     pub throttling: bool,
     /// Dead letters can go to another queue.
@@ -37,6 +39,8 @@ pub struct Capabilities {
 pub enum Capability {
     /// [`Capabilities::fairness`].
     Fairness,
+    /// [`Capabilities::lease_limits`].
+    LeaseLimits,
     /// [`Capabilities::throttling`].
     Throttling,
     /// [`Capabilities::dead_letter_queue`].
@@ -51,6 +55,7 @@ impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fairness => "weights of fairness keys",
+            Self::LeaseLimits => "limits of leases per fairness key",
             Self::Throttling => "throttle keys",
             Self::DeadLetterQueue => "a dead-letter queue of another name",
             Self::RetainDone => "keeping ended messages (retain_done)",

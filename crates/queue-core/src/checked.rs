@@ -5,9 +5,9 @@ use async_trait::async_trait;
 
 use crate::{
     Backend, CancelOutcome, CancelTarget, Capabilities, Capability, DeadLetterFilter, Delivery,
-    Error, Guarantees, Health, Management, MessageId, Moment, Nack, NackAction, NewMessage, Page,
-    PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, SettleOutcome,
-    State, Stats, StoredMessage,
+    Error, Explanation, Guarantees, Health, KeyStats, Management, MessageId, Moment, Nack,
+    NackAction, NewMessage, Page, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName,
+    Receipt, Redriven, Rule, SettleOutcome, State, Stats, StoredMessage, ThrottleStats,
 };
 
 /// Wraps a backend so that what breaks a limit, or asks for what the backend lacks, is refused before
@@ -18,6 +18,17 @@ pub fn guarded(backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
 
 struct Guarded<T: ?Sized> {
     inner: Arc<T>,
+}
+
+struct GuardedManagement {
+    inner: Arc<dyn Management>,
+    can: Capabilities,
+}
+
+impl GuardedManagement {
+    fn require(&self, has: bool, capability: Capability) -> Result<(), Error> {
+        require(self.inner.backend(), has, capability)
+    }
 }
 
 fn require(backend: &'static str, has: bool, capability: Capability) -> Result<(), Error> {
@@ -157,7 +168,7 @@ impl Queue for Guarded<dyn Queue> {
 }
 
 #[async_trait]
-impl Management for Guarded<dyn Management> {
+impl Management for GuardedManagement {
     fn name(&self) -> &QueueName {
         self.inner.name()
     }
@@ -222,6 +233,32 @@ impl Management for Guarded<dyn Management> {
         check_count("delete dead letters: limit", limit, usize::MAX)?;
         self.inner.delete_dead_letters(filter, limit).await
     }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        match rule {
+            Rule::Weight(..) => self.require(self.can.fairness, Capability::Fairness)?,
+            Rule::LeaseLimit(..) => self.require(self.can.lease_limits, Capability::LeaseLimits)?,
+            Rule::Throttle(..) => self.require(self.can.throttling, Capability::Throttling)?,
+        }
+        self.inner.set_rule(rule).await
+    }
+
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error> {
+        let can = self.can.fairness || self.can.lease_limits;
+        self.require(can, Capability::Fairness)?;
+        check_count("fairness keys: limit", page.limit, PageRequest::MAX_LIMIT)?;
+        self.inner.key_stats(page).await
+    }
+
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        self.require(self.can.throttling, Capability::Throttling)?;
+        check_count("throttle keys: limit", page.limit, PageRequest::MAX_LIMIT)?;
+        self.inner.throttle_stats(page).await
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        self.inner.explain(id).await
+    }
 }
 
 #[async_trait]
@@ -250,8 +287,9 @@ impl Backend for Guarded<dyn Backend> {
     }
 
     async fn manage(&self, name: &QueueName) -> Result<Arc<dyn Management>, Error> {
-        Ok(Arc::new(Guarded {
+        Ok(Arc::new(GuardedManagement {
             inner: self.inner.manage(name).await?,
+            can: self.inner.capabilities().clone(),
         }))
     }
 

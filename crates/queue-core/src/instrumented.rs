@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use crate::{
     Backend, CallId, CancelOutcome, CancelTarget, Capabilities, DeadLetterFilter, Delivery, Error,
-    Event, Guarantees, Health, Kind, Management, MessageId, Nack, NewMessage, Observers, Operation,
-    Page, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, Request,
-    Response, SettleOutcome, Source, State, Stats, StoredMessage,
+    Event, Explanation, Guarantees, Health, KeyStats, Kind, Management, MessageId, Nack,
+    NewMessage, Observers, Operation, Page, PageRequest, PublishOutcome, Queue, QueueConfig,
+    QueueName, Receipt, Redriven, Request, Response, Rule, SettleOutcome, Source, State, Stats,
+    StoredMessage, ThrottleStats,
 };
 
 /// Wraps a backend so that the observers see every call to its queues and what came of it.
@@ -256,6 +257,24 @@ impl Management for Observed<dyn Management> {
         let call = self.begin(Operation::DeleteDeadLetters, Request::Plain);
         let result = self.inner.delete_dead_letters(filter, limit).await;
         call.end(result, |count| Response::Done(*count))
+    }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        let call = self.begin(Operation::SetRule, Request::Plain);
+        let result = self.inner.set_rule(rule).await;
+        call.end(result, |()| Response::Done(0))
+    }
+
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error> {
+        self.inner.key_stats(page).await
+    }
+
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        self.inner.throttle_stats(page).await
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        self.inner.explain(id).await
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    CancelOutcome, DeadLetterFilter, Error, IdempotencyKey, MessageId, Page, PageRequest,
-    QueueName, Redriven, State, StoredMessage,
+    CancelOutcome, DeadLetterFilter, Error, Explanation, IdempotencyKey, KeyStats, MessageId, Page,
+    PageRequest, QueueName, Redriven, Rule, State, StoredMessage, ThrottleStats,
 };
 
 /// Counts of one queue at one moment.
@@ -146,4 +146,32 @@ pub trait Management: Send + Sync + 'static {
         filter: &DeadLetterFilter,
         limit: usize,
     ) -> Result<u64, Error>;
+
+    /// Sets or removes a rule of handing out, from the next hand-out on; what is leased stays leased.
+    ///
+    /// # Errors
+    /// As said of the trait; [`Error::Unsupported`] where the backend lacks the capability, [`Error::Full`] over
+    /// [`Rule::MOST`].
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error>;
+
+    /// The fairness keys that have live messages or a rule, in the order of their text, page by page.
+    ///
+    /// # Errors
+    /// As said of the trait; [`Error::Unsupported`] where the backend tells no keys apart, [`Error::Invalid`] for a bad
+    /// cursor or limit.
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error>;
+
+    /// The token buckets, in the order of their keys' text, page by page.
+    ///
+    /// # Errors
+    /// As said of the trait; [`Error::Unsupported`] where the backend has none, [`Error::Invalid`] for a bad cursor or
+    /// limit.
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error>;
+
+    /// Why a message is not being worked on; `None` if the queue does not know it (any more). May look at every ready
+    /// message of its fairness key.
+    ///
+    /// # Errors
+    /// As said of the trait.
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error>;
 }

@@ -68,6 +68,8 @@ pub enum Operation {
     Redrive,
     /// Deletion of dead letters.
     DeleteDeadLetters,
+    /// A change of a rule of handing out.
+    SetRule,
     /// Close.
     Close,
 }
@@ -87,6 +89,7 @@ impl Operation {
             Self::Purge => "purge",
             Self::Redrive => "redrive",
             Self::DeleteDeadLetters => "delete_dead_letters",
+            Self::SetRule => "set_rule",
             Self::Close => "close",
         }
     }

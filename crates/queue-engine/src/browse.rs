@@ -43,11 +43,10 @@ impl Engine {
     /// The messages that would be received next.
     pub fn peek(&mut self, now: Timestamp, limit: usize) -> Vec<StoredMessage> {
         self.settle_time(now);
-        let view = |slot| self.entry(slot).view();
-        self.ready
-            .iter(&self.entries)
-            .take(limit)
-            .map(view)
+        let slots = self.ready.preview(&self.entries, limit);
+        slots
+            .into_iter()
+            .map(|slot| self.entry(slot).view())
             .collect()
     }
 
@@ -133,11 +132,13 @@ pub(crate) fn read_cursor(state: State, cursor: Option<&Cursor>) -> Result<u64, 
         Some((first, rest)) if *first == tag(state) => <[u8; 8]>::try_from(rest).ok(),
         _ => None,
     };
-    number
-        .map(u64::from_be_bytes)
-        .ok_or_else(|| Error::Invalid {
-            what: "cursor",
-            problem: "it does not belong to this listing".to_owned(),
-            allowed: "the cursor of the page before, unchanged",
-        })
+    number.map(u64::from_be_bytes).ok_or_else(foreign_cursor)
+}
+
+pub(crate) fn foreign_cursor() -> Error {
+    Error::Invalid {
+        what: "cursor",
+        problem: "it does not belong to this listing".to_owned(),
+        allowed: "the cursor of the page before, unchanged",
+    }
 }

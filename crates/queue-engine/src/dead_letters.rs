@@ -53,7 +53,7 @@ impl Engine {
         history.redriven_at = Some(self.now);
         let mut entry = Entry::new(dead.message, 0);
         entry.history = Some(history);
-        let slot = self.insert(entry);
+        let slot = self.insert(entry, None);
         self.renew_key(slot);
         self.put_back(slot, self.now);
     }

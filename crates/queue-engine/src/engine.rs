@@ -48,7 +48,7 @@ impl Engine {
             now: Timestamp::ZERO,
             entries: Slab::new(),
             index: Index::new(seed),
-            ready: Ready::new(),
+            ready: Ready::new(seed),
             scheduled: BTreeSet::new(),
             leases: Leases::new(),
             expiring: BTreeSet::new(),
@@ -77,7 +77,7 @@ impl Engine {
 
     /// Whether a receive would hand something out.
     pub fn has_ready(&self) -> bool {
-        !self.paused && self.ready.len() > 0
+        !self.paused && self.ready.has_next()
     }
 
     /// How many more messages fit.
@@ -95,12 +95,14 @@ impl Engine {
         self.dead_dropped
     }
 
-    /// When time alone changes what can be received or published next: something is due, a lease ends, a message expires.
+    /// When time alone changes what can be received or published next: something is due, a lease ends, a message expires, a
+    /// bucket has a token for one that waits.
     pub fn next_event(&self) -> Option<Timestamp> {
         let due = self.scheduled.first().map(|(at, ..)| *at);
         let lease = self.leases.first(&self.entries).map(|(at, _)| at);
         let expiry = self.expiring.first().map(|(at, _)| *at);
-        [due, lease, expiry].into_iter().flatten().min()
+        let token = self.ready.throttles.first_due();
+        [due, lease, expiry, token].into_iter().flatten().min()
     }
 
     /// When the window of an idempotency key may end next: until then no key makes room for another.
@@ -113,6 +115,7 @@ impl Engine {
         self.now = self.now.max(now);
         let mut through = self.expire_messages();
         through &= self.bring_back();
+        through &= self.ready.refill(&mut self.entries, self.now, BUDGET);
         through &= self.keys.expire(self.now, BUDGET);
         let config = &self.config;
         through &= self
@@ -160,12 +163,12 @@ impl Engine {
     fn promote_first(&mut self) {
         if let Some((due, _, slot)) = self.scheduled.pop_first() {
             self.entry_mut(slot).place = Place::Ready(due);
-            self.ready.push(&mut self.entries, slot);
+            self.ready.push(&mut self.entries, slot, self.now);
         }
     }
 
     fn end_lease(&mut self, slot: Slot, until: Timestamp) {
-        self.leases.remove(&mut self.entries, slot);
+        self.drop_lease(slot);
         self.entry_mut(slot).failed(until, "the lease ran out");
         self.put_back(slot, until);
     }
@@ -193,7 +196,7 @@ impl Engine {
             self.scheduled.insert((due, sequence, slot));
         } else {
             self.entry_mut(slot).place = Place::Ready(due);
-            self.ready.push(&mut self.entries, slot);
+            self.ready.push(&mut self.entries, slot, self.now);
         }
     }
 
@@ -208,15 +211,23 @@ impl Engine {
                 let sequence = self.entry(slot).sequence;
                 self.scheduled.remove(&(due, sequence, slot));
             }
-            Place::Ready(_) => self.ready.remove(&mut self.entries, slot),
-            Place::Leased(_) => self.leases.remove(&mut self.entries, slot),
+            Place::Ready(_) => self.ready.remove(&mut self.entries, slot, self.now),
+            Place::Leased(_) => self.drop_lease(slot),
         }
+    }
+
+    /// Takes a leased message out of its place. The entry stays.
+    pub(crate) fn drop_lease(&mut self, slot: Slot) {
+        let lane = self.entry(slot).lane;
+        self.leases.remove(&mut self.entries, slot);
+        self.ready.lease_over(&mut self.entries, lane, self.now);
     }
 
     /// A message that is in no place any more leaves the live ones.
     pub(crate) fn take_out(&mut self, slot: Slot) -> Entry {
         let entry = self.entries.remove(slot as usize);
         self.index.remove(&self.entries, &entry, slot);
+        self.ready.lanes.exit(entry.lane);
         self.give_back_memory();
         entry
     }

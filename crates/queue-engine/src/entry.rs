@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use forebay_queue_core::{ErrorRecord, Message, State, StoredMessage, Timestamp};
 
+use crate::lanes::DEFAULT_LANE;
+use crate::ring::Member;
+
 /// The number of a place in the slab. Reused; a fencing token tells its tenants apart.
 pub(crate) type Slot = u32;
 
@@ -22,8 +25,12 @@ pub(crate) struct Entry {
     pub(crate) lease_length: Duration,
     /// Attempts begun and not refunded.
     pub(crate) attempt: u32,
-    /// Neighbours in the list that the entry is in: ready, or one class of leases.
-    pub(crate) links: Links,
+    /// Its fairness key.
+    pub(crate) lane: Member,
+    /// While ready, what it waits for.
+    pub(crate) wait: Wait,
+    /// Neighbours in the lists that the entry is in; see [`List`](crate::list::List).
+    pub(crate) links: [Links; 2],
     /// What few messages have.
     pub(crate) history: Option<Box<History>>,
 }
@@ -37,6 +44,17 @@ pub(crate) enum Place {
     Ready(Timestamp),
     /// Leased until.
     Leased(Timestamp),
+}
+
+/// What a ready message waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The turn of its fairness key.
+    Turn,
+    /// The same, with its tokens reserved.
+    Granted,
+    /// A token of this bucket.
+    Token(Member),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +86,9 @@ impl Entry {
             token: 0,
             lease_length: Duration::ZERO,
             attempt: 0,
-            links: Links::NONE,
+            lane: DEFAULT_LANE,
+            wait: Wait::Turn,
+            links: [Links::NONE; 2],
             history: None,
         }
     }

@@ -4,7 +4,7 @@ use forebay_queue_core::Timestamp;
 use slab::Slab;
 
 use crate::entry::{Entry, Place, Slot};
-use crate::list::List;
+use crate::list::{List, PLACE};
 
 /// Who is leased, in the order in which the leases end.
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Leases {
 #[derive(Clone, Debug)]
 struct Class {
     length: Duration,
-    line: List,
+    line: List<PLACE>,
 }
 
 impl Leases {

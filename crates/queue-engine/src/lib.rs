@@ -9,17 +9,23 @@
 
 mod archive;
 mod browse;
+mod bucket;
 mod control;
 mod dead_letters;
 mod engine;
 mod entry;
 mod index;
 mod keys;
+mod lanes;
 mod leases;
 mod list;
 mod publish;
 mod ready;
+mod ring;
+mod scheduling;
 mod settle;
+mod throttles;
 
 pub use engine::Engine;
 pub use publish::Refusal;
+pub use scheduling::TooManyRules;

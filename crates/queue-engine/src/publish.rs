@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use forebay_queue_core::{Message, MessageId, NewMessage, PublishOutcome, Timestamp};
+use forebay_queue_core::{Message, MessageId, NewMessage, PublishOutcome, Timestamp, Weight};
 
 use crate::engine::Engine;
 use crate::entry::{Entry, Slot};
@@ -236,12 +236,15 @@ impl Engine {
             let until = due.after(self.config.idempotency_window);
             self.keys.renew(hash, id, fingerprint, self.now, until);
         }
-        let slot = self.insert(Entry::new(message, self.next_sequence));
+        let weight = message.weight();
+        let slot = self.insert(Entry::new(message, self.next_sequence), weight);
         self.put_back(slot, due);
     }
 
-    /// Gives an entry a slot and finds it by id from now on.
-    pub(crate) fn insert(&mut self, mut entry: Entry) -> Slot {
+    /// Gives an entry a slot and finds it by id from now on. `weight` is set for its fairness key.
+    pub(crate) fn insert(&mut self, mut entry: Entry, weight: Option<Weight>) -> Slot {
+        let key = entry.message.fairness_key();
+        entry.lane = self.ready.lanes.enter(key, weight);
         entry.sequence = self.next_sequence;
         self.next_sequence += 1;
         // Capacity is at most 2^31, and nothing but accepted and redriven messages within it is live.

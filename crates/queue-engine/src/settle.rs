@@ -28,22 +28,23 @@ impl Engine {
     /// Hands out up to `max` messages, each with a fresh fencing token and its attempt counted.
     pub fn receive(&mut self, now: Timestamp, max: usize) -> Vec<Delivery> {
         // What has come due may stand behind more that has ended than one step deals with.
-        while !self.tick(now) && self.ready.len() == 0 {}
+        while !self.tick(now) && !self.ready.has_next() {}
         if self.paused {
             return Vec::new();
         }
         let mut deliveries = Vec::with_capacity(max.min(self.ready.len()));
         while deliveries.len() < max {
-            let Some(slot) = self.ready.pop(&mut self.entries) else {
+            let Some(next) = self.ready.pop(&mut self.entries, self.now) else {
                 break;
             };
-            match self.entry(slot).expires_at() {
-                // The step that lets time pass has a budget, and may not have come to this one yet.
-                Some(at) if at <= self.now => {
-                    self.expiring.remove(&(at, slot));
-                    self.finish(slot, State::Expired);
+            if next.is_over {
+                // The step that lets time pass has a budget, and had not come to this one yet.
+                if let Some(at) = self.entry(next.slot).expires_at() {
+                    self.expiring.remove(&(at, next.slot));
                 }
-                _ => deliveries.push(self.lease(slot)),
+                self.finish(next.slot, State::Expired);
+            } else {
+                deliveries.push(self.lease(next.slot));
             }
         }
         deliveries
@@ -69,7 +70,7 @@ impl Engine {
             }
         }
         let hand_out = |slot| {
-            self.ready.remove(&mut self.entries, slot);
+            self.ready.take(&mut self.entries, slot, self.now);
             self.lease(slot)
         };
         Ok(slots.into_iter().map(hand_out).collect())
@@ -104,7 +105,7 @@ impl Engine {
         let ack = |receipt: &Receipt| match self.held(receipt) {
             None => SettleOutcome::LeaseLost,
             Some(slot) => {
-                self.leases.remove(&mut self.entries, slot);
+                self.drop_lease(slot);
                 self.finish(slot, State::Done);
                 SettleOutcome::Done
             }
@@ -151,7 +152,7 @@ impl Engine {
     }
 
     fn give_back(&mut self, slot: Slot, nack: &Nack) {
-        self.leases.remove(&mut self.entries, slot);
+        self.drop_lease(slot);
         if self
             .entry(slot)
             .expires_at()

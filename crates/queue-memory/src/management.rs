@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, DeadLetterFilter, Error, Management, MessageId, Page, PageRequest,
-    QueueName, Redriven, State, Stats, StoredMessage, Timestamp,
+    CancelOutcome, CancelTarget, DeadLetterFilter, Error, Explanation, KeyStats, Management,
+    MessageId, Page, PageRequest, QueueName, Redriven, Rule, State, Stats, StoredMessage,
+    ThrottleStats, Timestamp,
 };
-use forebay_queue_engine::Engine;
+use forebay_queue_engine::{Engine, TooManyRules};
 
 use crate::backend::NAME;
 use crate::shared::Shared;
@@ -86,5 +87,26 @@ impl Management for MemoryManagement {
         limit: usize,
     ) -> Result<u64, Error> {
         self.step(|engine, now| engine.delete_dead_letters(now, filter, limit))
+    }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        self.step(|engine, now| engine.set_rule(now, rule))?
+            .map_err(|TooManyRules| Error::Full {
+                queue: self.0.name.clone(),
+                what: "rules of one kind",
+                limit: Rule::MOST,
+            })
+    }
+
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error> {
+        self.step(|engine, now| engine.key_stats(now, &page))?
+    }
+
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        self.step(|engine, now| engine.throttle_stats(now, &page))?
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        self.step(|engine, now| engine.explain(now, id))
     }
 }

@@ -31,6 +31,7 @@ pub(crate) static CAPABILITIES: Capabilities = Capabilities {
     fencing: true,
     ordering: true,
     fairness: false,
+    lease_limits: false,
     throttling: false,
     dead_letter_queue: false,
     retain_done: true,

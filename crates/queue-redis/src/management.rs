@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, DeadLetterFilter, Error, Management, MessageId, Page, PageRequest,
-    QueueName, Redriven, State, Stats, StoredMessage,
+    CancelOutcome, CancelTarget, Capability, DeadLetterFilter, Error, Explanation, KeyStats,
+    Management, MessageId, Page, PageRequest, QueueName, Redriven, Rule, State, Stats,
+    StoredMessage, ThrottleStats,
 };
 
 use crate::NAME;
@@ -156,5 +157,36 @@ impl Management for RedisManagement {
         limit: usize,
     ) -> Result<u64, Error> {
         self.delete_matching(filter, limit).await
+    }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        Err(unsupported(match rule {
+            Rule::LeaseLimit(..) => Capability::LeaseLimits,
+            Rule::Throttle(..) => Capability::Throttling,
+            _ => Capability::Fairness,
+        }))
+    }
+
+    async fn key_stats(&self, _: PageRequest) -> Result<Page<KeyStats>, Error> {
+        Err(unsupported(Capability::Fairness))
+    }
+
+    async fn throttle_stats(&self, _: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        Err(unsupported(Capability::Throttling))
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        let Some(message) = self.get(id).await? else {
+            return Ok(None);
+        };
+        let is_paused = self.stats().await?.paused;
+        Ok(Some(Explanation::of(&message, is_paused)))
+    }
+}
+
+fn unsupported(capability: Capability) -> Error {
+    Error::Unsupported {
+        backend: NAME,
+        capability,
     }
 }

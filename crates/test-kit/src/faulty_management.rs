@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, DeadLetterFilter, Error, Management, MessageId, Operation, Page,
-    PageRequest, QueueName, Redriven, State, Stats, StoredMessage,
+    CancelOutcome, CancelTarget, DeadLetterFilter, Error, Explanation, KeyStats, Management,
+    MessageId, Operation, Page, PageRequest, QueueName, Redriven, Rule, State, Stats,
+    StoredMessage, ThrottleStats,
 };
 
 use crate::faults::{Faults, Site};
@@ -93,5 +94,25 @@ impl Management for FaultyManagement {
     ) -> Result<u64, Error> {
         let call = self.inner.delete_dead_letters(filter, limit);
         self.around(Operation::DeleteDeadLetters, call).await
+    }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        self.around(Operation::SetRule, self.inner.set_rule(rule))
+            .await
+    }
+
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error> {
+        self.faults.check_outage()?;
+        self.inner.key_stats(page).await
+    }
+
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        self.faults.check_outage()?;
+        self.inner.throttle_stats(page).await
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        self.faults.check_outage()?;
+        self.inner.explain(id).await
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use forebay_queue_core::{
     Backend, CancelOutcome, CancelTarget, Capabilities, DeadLetterFilter, Delivery, Error,
-    Guarantees, Health, Management, MessageId, Nack, NewMessage, Page, PageRequest, PublishOutcome,
-    Queue, QueueConfig, QueueName, Receipt, Redriven, SettleOutcome, State, Stats, StoredMessage,
+    Explanation, Guarantees, Health, KeyStats, Management, MessageId, Nack, NewMessage, Page,
+    PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, Rule,
+    SettleOutcome, State, Stats, StoredMessage, ThrottleStats,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -272,6 +273,24 @@ impl Management for WireManagement {
         let (inner, filter) = (Arc::clone(&self.inner), filter.clone());
         let call = async move { inner.delete_dead_letters(&filter, limit).await };
         self.wire.carry("delete dead letters", call).await
+    }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        let (inner, rule) = (Arc::clone(&self.inner), rule.clone());
+        let call = async move { inner.set_rule(&rule).await };
+        self.wire.carry("set_rule", call).await
+    }
+
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error> {
+        self.inner.key_stats(page).await
+    }
+
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        self.inner.throttle_stats(page).await
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        self.inner.explain(id).await
     }
 }
 

@@ -39,6 +39,7 @@ impl Bare {
                 fencing: false,
                 ordering: false,
                 fairness: false,
+                lease_limits: false,
                 throttling: false,
                 dead_letter_queue: false,
                 retain_done: false,

@@ -1,9 +1,10 @@
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, Cursor, Delivery, IdempotencyKey, Kind, MessageId, Nack,
-    NackAction, NewMessage, PageRequest, PublishOutcome, Receipt, SettleOutcome, State, Stats,
-    StoredMessage, Timestamp,
+    CancelOutcome, CancelTarget, Cursor, Delivery, FairnessKey, IdempotencyKey, Kind, MessageId,
+    Nack, NackAction, NewMessage, PageRequest, PublishOutcome, Receipt, Rule, SettleOutcome, State,
+    Stats, StoredMessage, Throttle, ThrottleKey, Timestamp, Weight,
 };
 use forebay_queue_core::{DeadLetterFilter, QueueConfig, Redriven};
 use forebay_queue_engine::{Engine, Refusal};
@@ -32,6 +33,23 @@ pub(crate) fn key(text: &str) -> IdempotencyKey {
 
 pub(crate) fn keyed(text: &str) -> NewMessage {
     plain("keyed").with_idempotency_key(key(text))
+}
+
+pub(crate) fn fair(text: &str) -> FairnessKey {
+    FairnessKey::new(text).expect("a test's key is valid")
+}
+
+pub(crate) fn bucket(text: &str) -> ThrottleKey {
+    ThrottleKey::new(text).expect("a test's key is valid")
+}
+
+/// A message of a fairness key.
+pub(crate) fn of(key: &str) -> NewMessage {
+    plain(key).with_fairness_key(fair(key))
+}
+
+pub(crate) fn weight(weight: u16) -> Weight {
+    Weight::new(weight).expect("a test's weight is valid")
 }
 
 pub(crate) fn payload(delivery: &Delivery) -> String {
@@ -126,6 +144,33 @@ impl Trial {
 
     pub(crate) fn assert_nothing_to_receive(&mut self) {
         assert!(self.receive(1).is_empty());
+    }
+
+    /// Receives so many one after the other; answers their fairness keys.
+    pub(crate) fn turns(&mut self, count: usize) -> Vec<String> {
+        let key = |delivery: &Delivery| delivery.message.fairness_key().as_str().to_owned();
+        let mut turns = Vec::new();
+        for _ in 0..count {
+            turns.extend(self.receive(1).iter().map(key));
+        }
+        turns
+    }
+
+    pub(crate) fn set(&mut self, rule: &Rule) {
+        self.engine
+            .set_rule(self.now, rule)
+            .expect("there are few rules");
+    }
+
+    /// So many tokens a second, and as many in a burst as said.
+    pub(crate) fn throttle(&mut self, key: &str, tokens: u32, burst: u32) {
+        let throttle = Throttle::new(tokens, SECOND).and_then(|t| t.with_burst(burst));
+        let throttle = throttle.expect("a test's throttle is valid");
+        self.set(&Rule::Throttle(bucket(key), Some(throttle)));
+    }
+
+    pub(crate) fn limit(&mut self, key: &str, limit: u32) {
+        self.set(&Rule::LeaseLimit(fair(key), NonZeroU32::new(limit)));
     }
 
     pub(crate) fn ack(&mut self, delivery: &Delivery) -> SettleOutcome {

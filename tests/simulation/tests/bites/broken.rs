@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use forebay_queue_core::{
     Backend, CancelOutcome, CancelTarget, Capabilities, DeadLetterFilter, Delivery, Error,
-    Guarantees, Health, Management, MessageId, Nack, NackAction, NewMessage, Page, PageRequest,
-    PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, SettleOutcome, State, Stats,
-    StoredMessage,
+    Explanation, Guarantees, Health, KeyStats, Management, MessageId, Nack, NackAction, NewMessage,
+    Page, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, Rule,
+    SettleOutcome, State, Stats, StoredMessage, ThrottleStats,
 };
 use parking_lot::Mutex;
 
@@ -311,6 +311,22 @@ impl Management for Broken<dyn Management> {
         limit: usize,
     ) -> Result<u64, Error> {
         self.inner.delete_dead_letters(filter, limit).await
+    }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        self.inner.set_rule(rule).await
+    }
+
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error> {
+        self.inner.key_stats(page).await
+    }
+
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        self.inner.throttle_stats(page).await
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        self.inner.explain(id).await
     }
 }
 
