@@ -67,6 +67,18 @@ impl Message {
         &self.payload
     }
 
+    /// The same message with this payload, for a store that keeps payloads apart.
+    pub fn with_payload(&self, payload: Bytes) -> Self {
+        Self {
+            id: self.id,
+            kind: self.kind.clone(),
+            headers: self.headers.clone(),
+            payload,
+            published_at: self.published_at,
+            options: self.options.clone(),
+        }
+    }
+
     /// When the store accepted it, by the store's clock.
     pub fn published_at(&self) -> Timestamp {
         self.published_at
@@ -150,6 +162,17 @@ mod tests {
         assert_eq!(message.expires_at(), Some(Timestamp::from_millis(6_000)));
         assert_eq!(message.id(), id);
         assert!(!format!("{message:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_payload_alone_is_replaced() {
+        let new = NewMessage::new(Kind::from_static("k"), "long")
+            .with_idempotency_key(IdempotencyKey::new("key").unwrap());
+        let id = MessageId::from_bytes([7; 16]);
+        let message = Message::accept(new, id, Timestamp::from_millis(1_000));
+        let bare = message.with_payload(Bytes::new());
+        assert!(bare.payload().is_empty() && bare != message);
+        assert_eq!(bare.with_payload(Bytes::from_static(b"long")), message);
     }
 
     #[test]

@@ -1,0 +1,3 @@
+mod golden;
+mod key_order;
+mod sealing;
