@@ -6,6 +6,7 @@
 
 use forebay_queue_core::{
     Delivery, Environment, FairnessKey, Fingerprint, IdempotencyKey, Kind, MessageId, NewMessage,
+    ThrottleKey, Weight,
 };
 
 /// The kind of every message that no case cares about.
@@ -34,6 +35,16 @@ pub fn idempotency_key(key: &str) -> IdempotencyKey {
 /// A fairness key.
 pub fn fairness_key(key: &str) -> FairnessKey {
     FairnessKey::new(key).expect("a case's key is valid")
+}
+
+/// A throttle key.
+pub fn throttle_key(key: &str) -> ThrottleKey {
+    ThrottleKey::new(key).expect("a case's key is valid")
+}
+
+/// A weight.
+pub fn weight(weight: u16) -> Weight {
+    Weight::new(weight).expect("a case's weight is valid")
 }
 
 /// A fingerprint, one for each number.

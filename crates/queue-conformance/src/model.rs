@@ -9,6 +9,7 @@
 //! the choice was its own. What a backend does not declare is not asked for here; that it is refused, the suite says.
 
 mod answer;
+mod bounds;
 #[cfg(test)]
 mod coverage;
 mod generation;
@@ -35,6 +36,7 @@ use proptest_state_machine::Sequential;
 
 use crate::Harness;
 
+use bounds::Bounds;
 use operation::Operation;
 use player::Player;
 use reduction::Failing;
@@ -160,12 +162,13 @@ fn compare<H: Harness>(
     let store = Store::begin(harness, rules, &config);
     let store = store.map_err(|refused| TestCaseError::fail(format!("{refused:?}")))?;
     let mut store = Player::new(store, rules, config);
+    let mut bounds = Bounds::default();
     let mut verdict = Ok(());
     for operation in operations {
         if let Some(seen) = seen {
             seen.fetch_add(1, Ordering::SeqCst);
         }
-        verdict = judge::step(&mut reference, &mut store, operation);
+        verdict = judge::step(&mut reference, &mut store, &mut bounds, operation);
         if verdict.is_err() || store.side.is_late() {
             break;
         }

@@ -8,7 +8,7 @@ use forebay_queue_conformance::{ENTRIES, Harness, Timing, try_run};
 use forebay_queue_core::Backend;
 
 /// What every backend has to answer for.
-const GROUPS: [&str; 22] = [
+const GROUPS: [&str; 28] = [
     "attempts",
     "batches",
     "browse",
@@ -20,7 +20,11 @@ const GROUPS: [&str; 22] = [
     "dead_letters",
     "delay",
     "expiry",
+    "explain",
+    "fairness",
     "idempotency",
+    "key_stats",
+    "lease_limits",
     "leases",
     "limits_and_errors",
     "order",
@@ -31,6 +35,8 @@ const GROUPS: [&str; 22] = [
     "round_trip",
     "sessions",
     "stats",
+    "throttle_changes",
+    "throttling",
 ];
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use forebay_queue_core::{
-    CancelTarget, DeadLetterFilter, Delivery, Error, Nack, NackAction, QueueConfig, Receipt,
+    CancelTarget, DeadLetterFilter, Delivery, Error, Nack, NackAction, QueueConfig, Receipt, Rule,
     SettleOutcome, State,
 };
 
@@ -325,6 +326,33 @@ pub(crate) async fn a_dropped_pause_or_resume_is_done_or_not(case: Case) {
     subject.pause().await;
     subject.assert_nothing_now().await;
     subject.resume().await;
+    subject.take().await;
+}
+
+pub(crate) async fn a_dropped_rule_is_set_or_not(case: Case) {
+    let Some(subject) = case.limiting_queue().await else {
+        return;
+    };
+    let new = message::numbered(0).with_fairness_key(message::fairness_key("a"));
+    subject.publish(new).await;
+    let limit = |limit| Rule::LeaseLimit(message::fairness_key("a"), NonZeroU32::new(limit));
+    subject.set_rule(limit(50)).await;
+    let mut before = Some(50);
+    for (polls, number) in POLLS.zip(1..) {
+        let rule = limit(number);
+        polled(&case, polls, subject.management.set_rule(&rule)).await;
+        let_it_land(&case).await;
+        let stats = subject.stats_of("a").await.expect("it has a message");
+        let found = stats.lease_limit.map(u32::from);
+        assert!(
+            found == before || found == Some(number),
+            "as it was or as it was to be: {found:?}"
+        );
+        before = found;
+    }
+    subject.set_rule(limit(77)).await;
+    let stats = subject.stats_of("a").await.expect("it has a message");
+    assert_eq!(stats.lease_limit.map(u32::from), Some(77));
     subject.take().await;
 }
 

@@ -1,13 +1,15 @@
 //! What people put into a queue is in no error and in no `Debug`.
 
 use std::fmt::Debug;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use forebay_queue_core::{
     CancelTarget, DeadLetterFilter, Fingerprint, Headers, Kind, Nack, NackAction, NewMessage,
-    PageRequest, QueueConfig, ThrottleKey,
+    PageRequest, QueueConfig, Rule, ThrottleKey,
 };
 
+use crate::scheduling::slow;
 use crate::{Case, Subject, message};
 
 /// In everything that must not be seen.
@@ -139,4 +141,42 @@ pub(crate) async fn no_refused_key_or_header_is_shown(case: Case) {
     assert_quiet("the headers", &headers);
     // And the queue that they were meant for is as it was.
     assert_eq!(case.queue().await.stats().await.live(), 0);
+}
+
+pub(crate) async fn no_rule_and_nothing_that_tells_of_one_shows_its_key(case: Case) {
+    let subject = case.holding_queue().await;
+    let can = case.capabilities();
+    let (fair, limited) = (can.fairness, can.lease_limits);
+    let (key, throttle) = (message::fairness_key(CANARY), message::throttle_key(CANARY));
+    for (has, rule) in [
+        (fair, Rule::Weight(key.clone(), Some(message::weight(2)))),
+        (limited, Rule::LeaseLimit(key, NonZeroU32::new(1))),
+        (can.throttling, Rule::Throttle(throttle, Some(slow(1)))),
+    ] {
+        assert_quiet("a rule", &rule);
+        let answer = subject.management.set_rule(&rule).await;
+        if has {
+            answer.expect("such a rule is declared");
+        } else {
+            assert_error_is_quiet("a rule", answer);
+        }
+    }
+    let mut new = secret().with_fairness_key(message::fairness_key(CANARY));
+    if can.throttling {
+        new = new.with_throttle_key(message::throttle_key(CANARY));
+    }
+    subject.publish(new.clone()).await;
+    subject.take().await;
+    let waiting = new.with_idempotency_key(message::idempotency_key("another"));
+    let id = subject.publish(waiting).await;
+    assert_quiet("an explanation", &subject.explain(id).await);
+    if case.tells_keys_apart() {
+        let stats = subject.stats_of(CANARY).await;
+        assert_quiet("a key", &stats.expect("what is not shown is there"));
+    }
+    if can.throttling {
+        let stats = subject.throttle_stats(9).await;
+        assert_eq!(stats.len(), 1, "what is not shown is there");
+        assert_quiet("a bucket", &stats);
+    }
 }

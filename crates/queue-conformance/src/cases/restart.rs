@@ -9,6 +9,7 @@ use forebay_queue_core::{
     CancelTarget, DeadLetterFilter, Durability, Error, Headers, QueueName, SettleOutcome, State,
 };
 
+use crate::scheduling::slow;
 use crate::{Case, Subject, message};
 
 /// Restarts the store and opens the queue again; nothing where it is gone, as it has to be.
@@ -264,4 +265,81 @@ pub(crate) async fn queues_and_their_configurations_survive(case: Case) {
     let listed = case.backend().list().await.expect("the queues are listed");
     assert!(listed.contains(&subject.name));
     assert!(!listed.contains(&deleted), "a deleted queue stays deleted");
+}
+
+pub(crate) async fn limits_of_leases_survive(case: Case) {
+    let Some(subject) = case.limiting_queue().await else {
+        return;
+    };
+    subject.limit_leases("a", 2).await;
+    subject.limit_leases("b", 3).await;
+    subject.limit_leases("b", 0).await;
+    let of_a = message::numbered(0).with_fairness_key(message::fairness_key("a"));
+    subject.publish_all(vec![of_a; 4]).await;
+    let held = subject.take().await;
+    let (_, Some(subject)) = restarted(case, &subject.name).await else {
+        return;
+    };
+    assert!(
+        subject.stats_of("b").await.is_none(),
+        "it was removed before"
+    );
+    let stats = subject.stats_of("a").await.expect("it has messages");
+    assert_eq!(stats.lease_limit.map(u32::from), Some(2));
+    assert_eq!(
+        (stats.ready, stats.leased),
+        (3, 1),
+        "a lease that lasts counts"
+    );
+    assert_eq!(subject.take_all_now().await.len(), 1);
+    subject.ack(&held).await;
+    assert_eq!(subject.take_all_now().await.len(), 1);
+}
+
+pub(crate) async fn weights_survive(case: Case) {
+    let Some(subject) = case.fair_queue().await else {
+        return;
+    };
+    let of = |key| message::numbered(0).with_fairness_key(message::fairness_key(key));
+    let heavy = |key| of(key).with_weight(message::weight(3));
+    for key in ["published", "ruled", "both", "removed"] {
+        subject.publish_all(vec![of(key); 2]).await;
+    }
+    subject.publish(heavy("published")).await;
+    subject.set_weight("ruled", Some(5)).await;
+    subject.publish(heavy("both")).await;
+    subject.set_weight("both", Some(5)).await;
+    subject.set_weight("removed", Some(5)).await;
+    subject.set_weight("removed", None).await;
+    let (_, Some(subject)) = restarted(case, &subject.name).await else {
+        return;
+    };
+    for (key, weight) in [("published", 3), ("ruled", 5), ("both", 5), ("removed", 1)] {
+        let stats = subject.stats_of(key).await.expect("it has messages");
+        assert_eq!(stats.weight.get(), weight, "of the key that is {key}");
+    }
+}
+
+pub(crate) async fn token_buckets_survive(case: Case) {
+    let Some(subject) = case.throttling_queue().await else {
+        return;
+    };
+    subject.throttle("mail", Some(slow(2))).await;
+    subject.throttle("gone", Some(slow(1))).await;
+    subject.throttle("gone", None).await;
+    let mail = message::numbered(0).with_throttle_key(message::throttle_key("mail"));
+    subject.publish_all(vec![mail; 5]).await;
+    let (_, Some(subject)) = restarted(case, &subject.name).await else {
+        return;
+    };
+    let seen = subject.throttle_stats(9).await;
+    let [mail] = &seen[..] else {
+        panic!("one bucket is there, but {seen:?} is told");
+    };
+    assert_eq!(mail.key, message::throttle_key("mail"));
+    assert_eq!(mail.throttle, slow(2));
+    let most = subject.take_all_now().await.len();
+    assert!(most <= 2, "{most} came, where the burst is 2");
+    subject.throttle("mail", None).await;
+    assert_eq!(subject.take_all_now().await.len(), 5 - most);
 }

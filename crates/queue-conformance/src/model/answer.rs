@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use forebay_queue_core::{
-    CancelOutcome, Delivery, Error, ErrorRecord, Message, Redriven, SettleOutcome, State, Stats,
-    StoredMessage, Timestamp,
+    CancelOutcome, Delivery, Error, ErrorRecord, Explanation, KeyStats, Message, Reason, Redriven,
+    SettleOutcome, State, Stats, StoredMessage, ThrottleKey, ThrottleStats, Timestamp, Weight,
 };
 
 use crate::model::rules::Rules;
@@ -24,6 +24,9 @@ pub(crate) enum Answer {
     Redriven(Redriven),
     Messages(Vec<Stored>),
     Stats(Stats),
+    Keys(Vec<KeyStats>),
+    Buckets(Vec<ThrottleStats>),
+    Explained(Vec<Option<Explained>>),
 }
 
 /// Why a call failed.
@@ -49,7 +52,7 @@ pub(crate) struct Received {
     attempt: u32,
     lease: Duration,
     age_from: Duration,
-    delivered_at: Duration,
+    pub(crate) delivered_at: Duration,
     errors: Vec<Failed>,
 }
 
@@ -64,11 +67,31 @@ pub(crate) struct Stored {
     errors: Vec<Failed>,
 }
 
+/// Why a message is not being worked on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Explained {
+    state: State,
+    reasons: Vec<Waits>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Waits {
+    Scheduled(Duration),
+    Leased(Duration),
+    Throttled(String, Duration),
+    LeaseLimit(u32),
+    Paused,
+    Behind(u64),
+    Otherwise(String),
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Content {
     pub(crate) number: usize,
     kind: String,
-    fairness_key: String,
+    pub(crate) fairness_key: String,
+    weight: Option<u16>,
+    pub(crate) throttle_keys: Vec<String>,
     headers: Vec<(String, String)>,
     published_at: Duration,
     deliver_at: Option<Duration>,
@@ -122,11 +145,14 @@ impl Reading {
     }
 
     fn content(&self, number: usize, message: &Message) -> Content {
+        let text = |key: &ThrottleKey| key.as_str().to_owned();
         let header = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Content {
             number,
             kind: message.kind().as_str().to_owned(),
             fairness_key: message.fairness_key().as_str().to_owned(),
+            weight: message.weight().map(Weight::get),
+            throttle_keys: message.throttle_keys().iter().map(text).collect(),
             headers: message.headers().iter().map(header).collect(),
             published_at: self.time(message.published_at()),
             deliver_at: message.deliver_at().map(|at| self.time(at)),
@@ -162,6 +188,29 @@ impl Reading {
                 }
             }),
             errors: self.errors(&stored.errors),
+        }
+    }
+
+    pub(crate) fn explained(&self, explanation: Explanation) -> Explained {
+        let waits = |reason: Reason| match reason {
+            Reason::Scheduled { until } => Waits::Scheduled(self.time(until)),
+            Reason::Leased { until } => Waits::Leased(self.time(until)),
+            Reason::Throttled { key, until } => {
+                Waits::Throttled(key.as_str().to_owned(), self.time(until))
+            }
+            Reason::LeaseLimit { limit } => Waits::LeaseLimit(limit.get()),
+            Reason::Paused => Waits::Paused,
+            Reason::Behind { messages } => Waits::Behind(messages),
+            other => Waits::Otherwise(format!("{other:?}")),
+        };
+        let mut reasons: Vec<Waits> = explanation.reasons.into_iter().map(waits).collect();
+        if !self.rules.exact {
+            // In which order those stand that were given back, is not promised.
+            reasons.retain(|reason| !matches!(reason, Waits::Behind(_)));
+        }
+        Explained {
+            state: explanation.state,
+            reasons,
         }
     }
 

@@ -6,7 +6,7 @@ use proptest::sample::{select, subsequence};
 
 use crate::model::answer::CAUSES;
 use crate::model::operation::{
-    Change, Draft, Filter, Foreign, Identity, Operation, Taken, Verdict, When,
+    Change, Draft, Filter, Foreign, Identity, Operation, Rate, Ruling, Taken, Verdict, When,
 };
 use crate::model::player::{Player, SESSIONS};
 use crate::model::reference::Reference;
@@ -16,6 +16,8 @@ use crate::model::rules::{Keep, Rules};
 const RECENT: usize = 8;
 /// One more than the queue remembers.
 const KEYS: u8 = 6;
+/// The buckets that there may be.
+const THROTTLE_KEYS: u8 = 3;
 
 /// An empty queue.
 pub(crate) fn begin(rules: Rules) -> BoxedStrategy<Player<Reference>> {
@@ -49,6 +51,7 @@ pub(crate) fn operation(player: &Player<Reference>) -> BoxedStrategy<Operation> 
     choices.push((resume, Just(Operation::Resume).boxed()));
     choices.extend(steering(&known));
     choices.extend(looking(&known));
+    choices.extend(ruling(rules, &known));
     let total = choices.iter().map(|(weight, _)| weight).sum();
     let one = (0..total).no_shrink();
     one.prop_flat_map(move |n| nth(&choices, n)).boxed()
@@ -121,12 +124,14 @@ fn draft(player: &Player<Reference>) -> impl Strategy<Value = Draft> + use<> {
         if_possible(longest.is_some(), 0.3, deliver),
         if_possible(expiring, 0.25, expires),
         0..2_u8,
-        0..2_u8,
+        0..fairness_keys(rules),
         if_possible(rules.fairness, 0.2, 1..4_u16),
+        if_possible(rules.throttling, 0.5, vec(0..THROTTLE_KEYS, 1..3)),
         identity,
     )
         .prop_map(|parts| {
-            let (key, fingerprint, deliver, expires, kind, fairness_key, weight, identity) = parts;
+            let (key, fingerprint, deliver, expires, kind, fairness_key, weight, throttled, id) =
+                parts;
             Draft {
                 number: 0,
                 key,
@@ -136,9 +141,15 @@ fn draft(player: &Player<Reference>) -> impl Strategy<Value = Draft> + use<> {
                 kind,
                 fairness_key,
                 weight,
-                identity,
+                throttle_keys: throttled.unwrap_or_default(),
+                identity: id,
             }
         })
+}
+
+/// One more where it matters who has turns.
+fn fairness_keys(rules: Rules) -> u8 {
+    if rules.tells_keys_apart() { 3 } else { 2 }
 }
 
 /// With this probability, where it can be at all.
@@ -225,6 +236,36 @@ fn looking(known: &[Option<usize>]) -> Choices {
         (1, list.boxed()),
         (1, dead.boxed()),
     ]
+}
+
+/// Rules of handing out, and what comes of them; nothing where none is declared.
+fn ruling(rules: Rules, known: &[Option<usize>]) -> Choices {
+    let mut choices: Choices = Vec::new();
+    if rules.fairness {
+        let weight = (0..fairness_keys(rules), weighted(0.8, 1..6_u16));
+        let weight = weight.prop_map(|(key, weight)| Ruling::Weight(key, weight));
+        choices.push((2, weight.prop_map(Operation::Rule).boxed()));
+    }
+    if rules.lease_limits {
+        let limit = (0..fairness_keys(rules), weighted(0.7, 1..4_u32));
+        let limit = limit.prop_map(|(key, limit)| Ruling::LeaseLimit(key, limit));
+        choices.push((3, limit.prop_map(Operation::Rule).boxed()));
+    }
+    if rules.throttling {
+        let rate = (1..4_u32, 1..12_u32, 1..4_u32).prop_map(|(tokens, steps, burst)| Rate {
+            tokens,
+            steps,
+            burst,
+        });
+        let throttle = (0..THROTTLE_KEYS, weighted(0.7, rate));
+        let throttle = throttle.prop_map(|(key, rate)| Ruling::Throttle(key, rate));
+        choices.push((5, throttle.prop_map(Operation::Rule).boxed()));
+    }
+    if !choices.is_empty() {
+        let explained = Just(Operation::Explain(known.to_vec()));
+        choices.push((6, explained.boxed()));
+    }
+    choices
 }
 
 fn filter(known: &[Option<usize>]) -> impl Strategy<Value = Filter> + use<> {

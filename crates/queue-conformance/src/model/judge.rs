@@ -1,11 +1,13 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use forebay_queue_core::{MessageId, State, StoredMessage};
+use forebay_queue_core::{FairnessKey, MessageId, State, StoredMessage};
 
 use crate::model::answer::{Answer, Received, Stored};
+use crate::model::bounds::Bounds;
 use crate::model::operation::Operation;
 use crate::model::player::Player;
 use crate::model::reference::Reference;
+use crate::model::side::Side;
 use crate::model::store::Store;
 
 /// Has both sides do one operation, and compares what they answer and what there is to see afterwards.
@@ -15,11 +17,16 @@ use crate::model::store::Store;
 pub(crate) fn step(
     reference: &mut Player<Reference>,
     store: &mut Player<Store>,
+    bounds: &mut Bounds,
     operation: &Operation,
 ) -> Result<(), String> {
     let actual = store.play(operation);
     match operation {
-        _ if reference.rules().exact => equal(&reference.play(operation), &actual)?,
+        _ if reference.rules().exact => {
+            bounds.before(reference, operation);
+            equal(&reference.play(operation), &actual)?;
+            bounds.after(reference, operation, &actual)?;
+        }
         Operation::Receive { max, .. } => {
             if let Answer::Received(received) = &actual {
                 follow(reference, received, *max)?;
@@ -89,14 +96,43 @@ fn follow(
     if ids.len() > max {
         return Err(format!("{} deliveries came, not at most {max}", ids.len()));
     }
-    if ids.is_empty() && !ready.is_empty() {
-        return Err(format!("nothing came, but {} are ready", ready.len()));
+    let room = within_limits(reference, &ready, &ids)?;
+    if ids.is_empty() && room > 0 {
+        return Err(format!("nothing came, but {room} are ready"));
     }
     if reference.rules().ordering {
         in_order(&ready, &reference.side.handed_out, &ids)?;
     }
     reference.side.follow(ids);
     Ok(())
+}
+
+/// No fairness key has more leases than it may; answers how many of those that are ready have a key with room.
+fn within_limits(
+    reference: &mut Player<Reference>,
+    ready: &[StoredMessage],
+    ids: &[MessageId],
+) -> Result<usize, String> {
+    if !reference.rules().lease_limits {
+        return Ok(ready.len());
+    }
+    let keys = reference.side.key_stats(1_000).unwrap_or_default();
+    let full = keys.into_iter().filter_map(|key| {
+        let room = u64::from(key.lease_limit?.get()).saturating_sub(key.leased);
+        Some((key.key, room))
+    });
+    let mut left: HashMap<FairnessKey, u64> = full.collect();
+    let has_room = |stored: &&StoredMessage| left.get(stored.message.fairness_key()) != Some(&0);
+    let room = ready.iter().filter(has_room).count();
+    for id in ids {
+        let handed_out = ready.iter().find(|stored| stored.message.id() == *id);
+        let key = handed_out.map(|stored| stored.message.fairness_key());
+        if let Some(left) = key.and_then(|key| left.get_mut(key)) {
+            let one_less = left.checked_sub(1);
+            *left = one_less.ok_or("a fairness key has more leases than it may")?;
+        }
+    }
+    Ok(room)
 }
 
 /// First deliveries within one fairness key come in the order of acceptance; what was parked by a delay may be overtaken.

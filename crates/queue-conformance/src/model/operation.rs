@@ -27,10 +27,12 @@ pub(crate) enum Operation {
     Get(Option<usize>),
     Peek(usize),
     List(State, usize),
+    Explain(Vec<Option<usize>>),
     Purge,
     Pause,
     Resume,
     Update(Change),
+    Rule(Ruling),
     /// The session is closed, and another one opened.
     Reopen(usize),
     /// So many steps.
@@ -72,6 +74,22 @@ pub(crate) enum Change {
     Window(u32),
 }
 
+/// A rule of a fairness key or a throttle key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ruling {
+    Weight(u8, Option<u16>),
+    LeaseLimit(u8, Option<u32>),
+    Throttle(u8, Option<Rate>),
+}
+
+/// So many tokens in so many steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    pub(crate) tokens: u32,
+    pub(crate) steps: u32,
+    pub(crate) burst: u32,
+}
+
 /// A moment: so many steps after acceptance, or at a time that is so many steps from now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum When {
@@ -100,6 +118,7 @@ pub(crate) struct Draft {
     pub(crate) kind: u8,
     pub(crate) fairness_key: u8,
     pub(crate) weight: Option<u16>,
+    pub(crate) throttle_keys: Vec<u8>,
     pub(crate) identity: Identity,
 }
 
@@ -128,6 +147,9 @@ impl fmt::Debug for Draft {
         }
         if let Some(weight) = self.weight {
             shown.field("weight", &weight);
+        }
+        if !self.throttle_keys.is_empty() {
+            shown.field("throttle_keys", &self.throttle_keys);
         }
         if self.identity != Identity::Store {
             shown.field("id", &self.identity);

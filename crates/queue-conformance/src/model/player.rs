@@ -1,15 +1,18 @@
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use forebay_queue_core::{
     CancelTarget, DeadLetterFilter, FairnessKey, Fingerprint, Headers, IdempotencyKey, Kind,
-    MessageId, Moment, Nack, NackAction, NewMessage, PublishOutcome, QueueConfig, Receipt, State,
-    StoredMessage, Weight,
+    MessageId, Moment, Nack, NackAction, NewMessage, PublishOutcome, QueueConfig, Receipt, Rule,
+    State, StoredMessage, ThrottleKey, Weight,
 };
 
 use crate::model::answer::{Answer, CAUSES, Published, Reading, Refused};
 use crate::model::names::Names;
-use crate::model::operation::{Draft, Filter, Foreign, Identity, Operation, Taken, Verdict, When};
+use crate::model::operation::{
+    Draft, Filter, Foreign, Identity, Operation, Ruling, Taken, Verdict, When,
+};
 use crate::model::rules::Rules;
 use crate::model::side::Side;
 
@@ -117,6 +120,14 @@ impl<S: Side> Player<S> {
                 listed.and_then(|messages| self.messages(messages)),
             ));
         }
+        if self.rules.tells_keys_apart() {
+            let keys = self.side.key_stats(2).map(Answer::Keys);
+            seen.push(("fairness keys", keys));
+        }
+        if self.rules.throttling {
+            let buckets = self.side.throttle_stats(2).map(Answer::Buckets);
+            seen.push(("token buckets", buckets));
+        }
         let answer = |(what, answer): (_, Result<Answer, Refused>)| {
             (what, answer.unwrap_or_else(Answer::Refused))
         };
@@ -157,6 +168,12 @@ impl<S: Side> Player<S> {
                 let found = self.side.list(*state, *limit)?;
                 self.messages(found)
             }
+            Operation::Explain(numbers) => self.explain(numbers),
+            Operation::Rule(ruling) => {
+                // It holds from the next hand-out on, with no time to learn of it.
+                self.side.set_rule(&self.rule(*ruling))?;
+                Ok(Answer::Done)
+            }
             Operation::Purge => self.side.purge().map(Answer::Count),
             Operation::Pause => self.side.pause().and_then(|()| self.settled()),
             Operation::Resume => self.side.resume().and_then(|()| self.settled()),
@@ -172,6 +189,32 @@ impl<S: Side> Player<S> {
                 Ok(Answer::Done)
             }
             Operation::Wait(steps) => self.wait(*steps),
+        }
+    }
+
+    fn explain(&mut self, numbers: &[Option<usize>]) -> Result<Answer, Refused> {
+        let mut explained = Vec::new();
+        for number in numbers {
+            let id = self.message(*number);
+            let found = self.side.explain(id)?;
+            explained.push(found.map(|found| self.reading().explained(found)));
+        }
+        Ok(Answer::Explained(explained))
+    }
+
+    fn rule(&self, ruling: Ruling) -> Rule {
+        match ruling {
+            Ruling::Weight(key, weight) => {
+                let weight = weight.and_then(|weight| Weight::new(weight).ok());
+                Rule::Weight(fairness_key(key), weight)
+            }
+            Ruling::LeaseLimit(key, limit) => {
+                Rule::LeaseLimit(fairness_key(key), limit.and_then(NonZeroU32::new))
+            }
+            Ruling::Throttle(key, rate) => {
+                let throttle = rate.and_then(|rate| self.rules.throttle(rate));
+                Rule::Throttle(throttle_key(key), throttle)
+            }
         }
     }
 
@@ -241,6 +284,9 @@ impl<S: Side> Player<S> {
         }
         if let Some(weight) = draft.weight.and_then(|weight| Weight::new(weight).ok()) {
             message = message.with_weight(weight);
+        }
+        for key in &draft.throttle_keys {
+            message = message.with_throttle_key(throttle_key(*key));
         }
         message = match draft.deliver.map(|when| self.moment(when)) {
             Some(Moment::After(span)) => message.with_delay(span),
@@ -408,8 +454,13 @@ fn kind(number: u8) -> Kind {
 fn fairness_key(number: u8) -> FairnessKey {
     match number {
         0 => FairnessKey::DEFAULT,
-        _ => crate::message::fairness_key("tenant-7"),
+        1 => crate::message::fairness_key("tenant-7"),
+        _ => crate::message::fairness_key("tenant-8"),
     }
+}
+
+pub(crate) fn throttle_key(number: u8) -> ThrottleKey {
+    crate::message::throttle_key(&format!("provider-{number}"))
 }
 
 fn idempotency_key(number: u8) -> IdempotencyKey {

@@ -2,11 +2,11 @@ use std::collections::HashSet;
 use std::fmt;
 
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, MessageId, Nack, NewMessage, Page,
-    PageRequest, PublishOutcome, QueueConfig, Receipt, Redriven, SettleOutcome, State, Stats,
-    StoredMessage, Timestamp,
+    CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Explanation, KeyStats, MessageId,
+    Nack, NewMessage, Page, PageRequest, PublishOutcome, QueueConfig, Receipt, Redriven, Rule,
+    SettleOutcome, State, Stats, StoredMessage, ThrottleStats, Timestamp,
 };
-use forebay_queue_engine::{Engine, Refusal};
+use forebay_queue_engine::{Engine, Refusal, TooManyRules};
 
 use crate::model::answer::{Answer, Refused};
 use crate::model::operation::{Operation, Taken};
@@ -103,15 +103,15 @@ impl Reference {
         Ok(())
     }
 
-    fn all_pages(
+    fn all_pages<T>(
         &mut self,
         limit: usize,
         mut list: impl FnMut(
             &mut Engine,
             Timestamp,
             PageRequest,
-        ) -> Result<Page<StoredMessage>, forebay_queue_core::Error>,
-    ) -> Result<Vec<StoredMessage>, Refused> {
+        ) -> Result<Page<T>, forebay_queue_core::Error>,
+    ) -> Result<Vec<T>, Refused> {
         let mut all = Vec::new();
         let mut request = PageRequest::first(limit);
         loop {
@@ -257,6 +257,23 @@ impl Side for Reference {
         limit: usize,
     ) -> Result<u64, Refused> {
         Ok(self.engine.delete_dead_letters(self.now, filter, limit))
+    }
+
+    fn set_rule(&mut self, rule: &Rule) -> Result<(), Refused> {
+        let set = self.engine.set_rule(self.now, rule);
+        set.map_err(|TooManyRules| Refused::Full)
+    }
+
+    fn key_stats(&mut self, limit: usize) -> Result<Vec<KeyStats>, Refused> {
+        self.all_pages(limit, |engine, now, page| engine.key_stats(now, &page))
+    }
+
+    fn throttle_stats(&mut self, limit: usize) -> Result<Vec<ThrottleStats>, Refused> {
+        self.all_pages(limit, |engine, now, page| engine.throttle_stats(now, &page))
+    }
+
+    fn explain(&mut self, id: MessageId) -> Result<Option<Explanation>, Refused> {
+        Ok(self.engine.explain(self.now, id))
     }
 
     fn update(&mut self, config: &QueueConfig) -> Result<(), Refused> {

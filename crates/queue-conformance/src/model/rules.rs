@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use forebay_queue_core::{Capabilities, Moment, QueueConfig, Timestamp};
+use forebay_queue_core::{Capabilities, Moment, QueueConfig, Throttle, Timestamp};
 
 use crate::Timing;
 use crate::model::ModelSettings;
-use crate::model::operation::{Change, When};
+use crate::model::operation::{Change, Rate, When};
 
 /// What may be asked of the store under test, and how time is divided.
 ///
@@ -18,6 +18,9 @@ pub(crate) struct Rules {
     pub(crate) paused: bool,
     pub(crate) ordering: bool,
     pub(crate) fairness: bool,
+    pub(crate) lease_limits: bool,
+    /// Only where the moments are compared: otherwise it is the store's affair for which message a token is meant.
+    pub(crate) throttling: bool,
     pub(crate) retain_done: bool,
     /// The most steps of a delay; `None` where there are no delays.
     pub(crate) longest_delay: Option<u32>,
@@ -51,6 +54,8 @@ impl Rules {
             paused: timing.paused,
             ordering: can.ordering,
             fairness: can.fairness,
+            lease_limits: can.lease_limits,
+            throttling: can.throttling && settings.exact,
             retain_done: can.retain_done,
             longest_delay: None,
             batch: can.limits.batch.min(BATCH),
@@ -72,6 +77,11 @@ impl Rules {
         }
     }
 
+    /// Whether there is more to see of a fairness key than its messages.
+    pub(crate) fn tells_keys_apart(&self) -> bool {
+        self.fairness || self.lease_limits
+    }
+
     /// So many steps after the begin.
     pub(crate) fn at(&self, steps: u32) -> Duration {
         self.step * steps
@@ -80,6 +90,12 @@ impl Rules {
     /// A span that ends between two steps.
     pub(crate) fn span(&self, steps: u32) -> Duration {
         self.step * steps + self.part
+    }
+
+    /// A token bucket.
+    pub(crate) fn throttle(&self, rate: Rate) -> Option<Throttle> {
+        let throttle = Throttle::new(rate.tokens, self.span(rate.steps)).ok()?;
+        throttle.with_burst(rate.burst).ok()
     }
 
     /// Within a second every handle knows of a pause or a change; the steps that this takes where it takes time.

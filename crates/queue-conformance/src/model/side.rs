@@ -1,7 +1,7 @@
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, MessageId, Nack, NewMessage,
-    PublishOutcome, QueueConfig, Receipt, Redriven, SettleOutcome, State, Stats, StoredMessage,
-    Timestamp,
+    CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Explanation, KeyStats, MessageId,
+    Nack, NewMessage, PublishOutcome, QueueConfig, Receipt, Redriven, Rule, SettleOutcome, State,
+    Stats, StoredMessage, ThrottleStats, Timestamp,
 };
 
 use crate::model::answer::Refused;
@@ -68,6 +68,16 @@ pub(crate) trait Side {
         filter: &DeadLetterFilter,
         limit: usize,
     ) -> Result<u64, Refused>;
+
+    fn set_rule(&mut self, rule: &Rule) -> Result<(), Refused>;
+
+    /// All pages, each of so many.
+    fn key_stats(&mut self, limit: usize) -> Result<Vec<KeyStats>, Refused>;
+
+    /// All pages, each of so many.
+    fn throttle_stats(&mut self, limit: usize) -> Result<Vec<ThrottleStats>, Refused>;
+
+    fn explain(&mut self, id: MessageId) -> Result<Option<Explanation>, Refused>;
 
     fn update(&mut self, config: &QueueConfig) -> Result<(), Refused>;
 

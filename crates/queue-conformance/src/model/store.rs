@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_queue_core::{
-    CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Error, Management, MessageId, Nack,
-    NewMessage, Page, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt,
-    Redriven, SettleOutcome, State, Stats, StoredMessage, Timestamp,
+    CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Error, Explanation, KeyStats,
+    Management, MessageId, Nack, NewMessage, Page, PageRequest, PublishOutcome, Queue, QueueConfig,
+    QueueName, Receipt, Redriven, Rule, SettleOutcome, State, Stats, StoredMessage, ThrottleStats,
+    Timestamp,
 };
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -132,11 +133,11 @@ impl Store {
         }
     }
 
-    fn all_pages<F: Future<Output = Result<Page<StoredMessage>, Error>>>(
+    fn all_pages<T, F: Future<Output = Result<Page<T>, Error>>>(
         &self,
         limit: usize,
         mut list: impl FnMut(PageRequest) -> F,
-    ) -> Result<Vec<StoredMessage>, Refused> {
+    ) -> Result<Vec<T>, Refused> {
         let mut all = Vec::new();
         let mut request = PageRequest::first(limit);
         loop {
@@ -257,6 +258,22 @@ impl Side for Store {
         limit: usize,
     ) -> Result<u64, Refused> {
         self.call(self.management.delete_dead_letters(filter, limit))
+    }
+
+    fn set_rule(&mut self, rule: &Rule) -> Result<(), Refused> {
+        self.call(self.management.set_rule(rule))
+    }
+
+    fn key_stats(&mut self, limit: usize) -> Result<Vec<KeyStats>, Refused> {
+        self.all_pages(limit, |page| self.management.key_stats(page))
+    }
+
+    fn throttle_stats(&mut self, limit: usize) -> Result<Vec<ThrottleStats>, Refused> {
+        self.all_pages(limit, |page| self.management.throttle_stats(page))
+    }
+
+    fn explain(&mut self, id: MessageId) -> Result<Option<Explanation>, Refused> {
+        self.call(self.management.explain(id))
     }
 
     fn update(&mut self, config: &QueueConfig) -> Result<(), Refused> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use forebay_queue_core::{
     Backend, DeadLetterFilter, Delivery, Error, Management, Nack, NackAction, NewMessage,
-    PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, SettleOutcome,
+    PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, Rule,
+    SettleOutcome,
 };
 use futures_util::FutureExt;
 use tokio::task::yield_now;
@@ -229,4 +230,23 @@ impl Mutation for FieldByField {
 fn a_dropped_update_that_is_half_done() {
     let case = "a_dropped_create_update_or_delete_is_done_or_not";
     assert_caught(GROUP, case, || FieldByField);
+}
+
+/// A rule is removed before it is set anew.
+struct RuleInTwoSteps;
+
+#[async_trait]
+impl Mutation for RuleInTwoSteps {
+    async fn set_rule(&self, inner: &dyn Management, rule: &Rule) -> Result<(), Error> {
+        if let Rule::LeaseLimit(key, _) = rule {
+            inner.set_rule(&Rule::LeaseLimit(key.clone(), None)).await?;
+            yield_now().await;
+        }
+        inner.set_rule(rule).await
+    }
+}
+
+#[test]
+fn a_rule_that_is_set_in_two_steps() {
+    assert_caught(GROUP, "a_dropped_rule_is_set_or_not", || RuleInTwoSteps);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forebay_queue_core::{
-    Backend, Capabilities, Capability, Durability, Error, Moment, NewMessage, PublishOutcome,
-    Queue, QueueConfig, QueueName, Timestamp,
+    Backend, Capabilities, Capability, Durability, Error, Explanation, Management, MessageId,
+    Moment, NewMessage, PublishOutcome, Queue, QueueConfig, QueueName, Timestamp,
 };
 
 use crate::mutation::Mutation;
@@ -58,6 +58,9 @@ impl Mutation for Lean {
     fn capabilities(&self, can: Capabilities) -> Capabilities {
         Capabilities {
             ordering: false,
+            fairness: false,
+            lease_limits: false,
+            throttling: false,
             retain_done: false,
             largest_delay: Some(LARGEST_DELAY),
             ..can
@@ -84,6 +87,18 @@ impl Mutation for Lean {
             });
         }
         inner.publish(messages, patience).await
+    }
+
+    async fn explain(
+        &self,
+        inner: &dyn Management,
+        id: MessageId,
+    ) -> Result<Option<Explanation>, Error> {
+        let Some(message) = inner.get(id).await? else {
+            return Ok(None);
+        };
+        let is_paused = inner.stats().await?.paused;
+        Ok(Some(Explanation::of(&message, is_paused)))
     }
 }
 

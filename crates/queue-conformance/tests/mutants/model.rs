@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,12 +11,14 @@ use forebay_queue_conformance::model::{ModelFailure, ModelSettings, try_run};
 use forebay_queue_conformance::{InProcess, Timing};
 use forebay_queue_core::{
     Backend, CancelOutcome, CancelTarget, Capabilities, DeadLetterFilter, Delivery, Error,
-    Management, MessageId, Nack, NackAction, NewMessage, Page, PageRequest, PublishOutcome, Queue,
-    QueueConfig, QueueName, Receipt, Redriven, SettleOutcome, State, StoredMessage,
+    Explanation, FairnessKey, KeyStats, Management, MessageId, Nack, NackAction, NewMessage, Page,
+    PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Reason, Receipt, Redriven, Rule,
+    SettleOutcome, State, StoredMessage, Throttle, ThrottleStats,
 };
 use parking_lot::Mutex;
 
 use crate::mutation::{Mutation, broken_memory};
+use crate::otherwise::Otherwise;
 
 /// The operations that may be left of a failure, and how the queue was made.
 const FEW: usize = 8;
@@ -396,6 +399,109 @@ impl Mutation for NoPause {
 #[test]
 fn a_pause_that_does_nothing() {
     assert_found(|| NoPause);
+}
+
+/// Tells the limits of leases, and keeps to none.
+#[derive(Default)]
+struct IdleLimits(Mutex<HashMap<FairnessKey, NonZeroU32>>);
+
+#[async_trait]
+impl Mutation for IdleLimits {
+    async fn set_rule(&self, inner: &dyn Management, rule: &Rule) -> Result<(), Error> {
+        let Rule::LeaseLimit(key, limit) = rule else {
+            return inner.set_rule(rule).await;
+        };
+        match limit {
+            Some(limit) => self.0.lock().insert(key.clone(), *limit),
+            None => self.0.lock().remove(key),
+        };
+        Ok(())
+    }
+
+    async fn key_stats(
+        &self,
+        inner: &dyn Management,
+        page: PageRequest,
+    ) -> Result<Page<KeyStats>, Error> {
+        let mut page = inner.key_stats(page).await?;
+        for key in &mut page.items {
+            key.lease_limit = self.0.lock().get(&key.key).copied();
+        }
+        Ok(page)
+    }
+}
+
+#[test]
+fn a_limit_that_is_told_and_not_kept() {
+    assert_found(IdleLimits::default);
+}
+
+#[test]
+fn a_weight_that_is_not_set() {
+    assert_found(|| Otherwise::ruling(|rule| (!matches!(rule, Rule::Weight(..))).then_some(rule)));
+}
+
+/// Buckets fill twice as fast as is told.
+struct Hasty;
+
+#[async_trait]
+impl Mutation for Hasty {
+    async fn set_rule(&self, inner: &dyn Management, rule: &Rule) -> Result<(), Error> {
+        let Rule::Throttle(key, Some(throttle)) = rule else {
+            return inner.set_rule(rule).await;
+        };
+        let faster = Throttle::new(throttle.tokens(), throttle.per() / 2)?;
+        let faster = faster.with_burst(throttle.burst())?;
+        let rule = Rule::Throttle(key.clone(), Some(faster));
+        inner.set_rule(&rule).await
+    }
+
+    async fn throttle_stats(
+        &self,
+        inner: &dyn Management,
+        page: PageRequest,
+    ) -> Result<Page<ThrottleStats>, Error> {
+        let mut page = inner.throttle_stats(page).await?;
+        for bucket in &mut page.items {
+            let told = Throttle::new(bucket.throttle.tokens(), bucket.throttle.per() * 2)?;
+            bucket.throttle = told.with_burst(bucket.throttle.burst())?;
+        }
+        Ok(page)
+    }
+}
+
+#[test]
+fn a_bucket_that_fills_too_fast() {
+    let settings = ModelSettings {
+        exact: true,
+        ..SETTINGS
+    };
+    let failure = play(settings, || Hasty).expect_err("the model does not find the mutation");
+    assert!(failure.operations.len() <= FEW, "{failure}");
+}
+
+/// A key at its limit is no reason.
+struct NoLimitExplained;
+
+#[async_trait]
+impl Mutation for NoLimitExplained {
+    async fn explain(
+        &self,
+        inner: &dyn Management,
+        id: MessageId,
+    ) -> Result<Option<Explanation>, Error> {
+        let mut explanation = inner.explain(id).await?;
+        if let Some(explanation) = &mut explanation {
+            let is_other = |reason: &Reason| !matches!(reason, Reason::LeaseLimit { .. });
+            explanation.reasons.retain(is_other);
+        }
+        Ok(explanation)
+    }
+}
+
+#[test]
+fn a_reason_that_is_not_told() {
+    assert_found(|| NoLimitExplained);
 }
 
 #[test]

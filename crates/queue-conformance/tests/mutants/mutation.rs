@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use forebay_queue_conformance::{InProcess, Timing, try_run};
 use forebay_queue_core::{
     Backend, CancelOutcome, CancelTarget, Capabilities, DeadLetterFilter, Delivery, Durability,
-    Environment, Error, Guarantees, Health, Management, MessageId, Nack, NewMessage, Page,
-    PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt, Redriven, SettleOutcome,
-    State, Stats, StoredMessage,
+    Environment, Error, Explanation, Guarantees, Health, KeyStats, Management, MessageId, Nack,
+    NewMessage, Page, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Receipt,
+    Redriven, Rule, SettleOutcome, State, Stats, StoredMessage, ThrottleStats,
 };
 use forebay_queue_memory::MemoryBackend;
 
@@ -132,6 +132,34 @@ pub(crate) trait Mutation: Send + Sync + 'static {
         limit: usize,
     ) -> Result<u64, Error> {
         inner.delete_dead_letters(filter, limit).await
+    }
+
+    async fn set_rule(&self, inner: &dyn Management, rule: &Rule) -> Result<(), Error> {
+        inner.set_rule(rule).await
+    }
+
+    async fn key_stats(
+        &self,
+        inner: &dyn Management,
+        page: PageRequest,
+    ) -> Result<Page<KeyStats>, Error> {
+        inner.key_stats(page).await
+    }
+
+    async fn throttle_stats(
+        &self,
+        inner: &dyn Management,
+        page: PageRequest,
+    ) -> Result<Page<ThrottleStats>, Error> {
+        inner.throttle_stats(page).await
+    }
+
+    async fn explain(
+        &self,
+        inner: &dyn Management,
+        id: MessageId,
+    ) -> Result<Option<Explanation>, Error> {
+        inner.explain(id).await
     }
 
     async fn create(
@@ -426,5 +454,21 @@ impl<M: Mutation> Management for MutantManagement<M> {
         self.mutation
             .delete_dead_letters(&*self.inner, filter, limit)
             .await
+    }
+
+    async fn set_rule(&self, rule: &Rule) -> Result<(), Error> {
+        self.mutation.set_rule(&*self.inner, rule).await
+    }
+
+    async fn key_stats(&self, page: PageRequest) -> Result<Page<KeyStats>, Error> {
+        self.mutation.key_stats(&*self.inner, page).await
+    }
+
+    async fn throttle_stats(&self, page: PageRequest) -> Result<Page<ThrottleStats>, Error> {
+        self.mutation.throttle_stats(&*self.inner, page).await
+    }
+
+    async fn explain(&self, id: MessageId) -> Result<Option<Explanation>, Error> {
+        self.mutation.explain(&*self.inner, id).await
     }
 }

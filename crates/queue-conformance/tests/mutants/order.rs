@@ -112,7 +112,7 @@ fn order_of_a_hand_out_lost() {
 
 /// Puts what is given back at once to the front.
 #[derive(Default)]
-struct FrontOfTheLine {
+pub(crate) struct FrontOfTheLine {
     held: Mutex<Vec<Delivery>>,
     front: Mutex<Vec<Delivery>>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use forebay_queue_core::{
     Backend, CancelTarget, DeadLetterFilter, Delivery, Durability, Error, Nack, NackAction,
-    PageRequest, Queue, QueueConfig, QueueName, Receipt, SettleOutcome, State,
+    PageRequest, Queue, QueueConfig, QueueName, Receipt, Rule, SettleOutcome, State,
 };
 use parking_lot::Mutex;
 
@@ -220,4 +220,51 @@ fn a_token_that_is_used_again() {
     ] {
         assert_caught_after_restart(case, TokensBeginAgain::default);
     }
+}
+
+#[test]
+fn rules_that_are_lost() {
+    fn damage(inner: &dyn Backend, name: QueueName) -> futures_util::future::BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let management = inner.manage(&name).await.expect("it is there");
+            let page = || PageRequest::first(PageRequest::MAX_LIMIT);
+            let keys = management.key_stats(page()).await;
+            let keys = keys.expect("they are listed").items;
+            let limits = keys.iter().map(|k| Rule::LeaseLimit(k.key.clone(), None));
+            let weights = keys.iter().map(|k| Rule::Weight(k.key.clone(), None));
+            let buckets = management.throttle_stats(page()).await;
+            let buckets = buckets.expect("they are listed").items;
+            let buckets = buckets.iter().map(|b| Rule::Throttle(b.key.clone(), None));
+            for rule in limits.chain(weights).chain(buckets) {
+                management.set_rule(&rule).await.expect("it is removed");
+            }
+        })
+    }
+    for case in [
+        "limits_of_leases_survive",
+        "weights_survive",
+        "token_buckets_survive",
+    ] {
+        assert_caught_after_restart(case, || Damaged(damage));
+    }
+}
+
+/// The queue reads its messages again, each with the weight that it once set.
+#[test]
+fn weights_of_messages_that_outrank_later_rules() {
+    fn damage(inner: &dyn Backend, name: QueueName) -> futures_util::future::BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let management = inner.manage(&name).await.expect("it is there");
+            let page = PageRequest::first(PageRequest::MAX_LIMIT);
+            let ready = management.list(State::Ready, page).await;
+            for stored in ready.expect("they are listed").items {
+                let key = stored.message.fairness_key().clone();
+                if let Some(weight) = stored.message.weight() {
+                    let rule = Rule::Weight(key, Some(weight));
+                    management.set_rule(&rule).await.expect("it is set");
+                }
+            }
+        })
+    }
+    assert_caught_after_restart("weights_survive", || Damaged(damage));
 }
