@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 use forebay_queue_core::{Message, MessageId, State, StoredMessage, Timestamp};
 use hashbrown::HashMap;
 
+use crate::change::{Change, Journal, Over};
 use crate::entry::{Entry, History};
 
 /// A message that has ended and is still kept.
@@ -27,6 +28,27 @@ impl Ended {
             attempt: entry.attempt,
             at: now,
             history: entry.history,
+        }
+    }
+
+    /// What has to be kept of it.
+    pub(crate) fn over(&self) -> Over {
+        let history = self.history.as_deref();
+        Over {
+            message: Arc::clone(&self.message),
+            state: self.state,
+            attempt: self.attempt,
+            at: self.at,
+            errors: history.map_or_else(Vec::new, |h| h.errors.clone()),
+            redriven_at: history.and_then(|h| h.redriven_at),
+        }
+    }
+
+    fn forgotten(self, number: u64) -> Change {
+        Change::Forgotten {
+            number,
+            state: self.state,
+            message: self.message,
         }
     }
 
@@ -94,22 +116,42 @@ impl Archive {
     }
 
     /// Adds one; answers how many had to go because there were more than `limit`.
-    pub(crate) fn push(&mut self, ended: Ended, limit: usize) -> usize {
-        self.by_id.insert(ended.message.id(), self.next);
-        self.by_end.insert(self.next, ended);
-        self.next += 1;
-        self.shrink(limit)
+    pub(crate) fn push(&mut self, ended: Ended, limit: usize, journal: &mut Journal) -> usize {
+        let number = self.next;
+        journal.note(|| Change::Ended {
+            number,
+            over: ended.over(),
+        });
+        self.restore(number, ended);
+        self.shrink(limit, journal)
+    }
+
+    /// Adds one that had this number already.
+    pub(crate) fn restore(&mut self, number: u64, ended: Ended) {
+        self.by_id.insert(ended.message.id(), number);
+        self.by_end.insert(number, ended);
+        self.next = self.next.max(number + 1);
     }
 
     /// Lets the oldest go that are over `limit`; answers how many.
-    pub(crate) fn shrink(&mut self, limit: usize) -> usize {
+    pub(crate) fn shrink(&mut self, limit: usize, journal: &mut Journal) -> usize {
         let mut dropped = 0;
-        while self.by_end.len() > limit && self.pop_first() {
+        while self.by_end.len() > limit && self.pop_first(journal) {
             dropped += 1;
         }
         dropped
     }
 
+    /// Takes one out and writes down that it is gone.
+    pub(crate) fn delete(&mut self, number: u64, journal: &mut Journal) -> bool {
+        let Some(ended) = self.remove(number) else {
+            return false;
+        };
+        journal.note(|| ended.forgotten(number));
+        true
+    }
+
+    /// Takes one out.
     pub(crate) fn remove(&mut self, number: u64) -> Option<Ended> {
         let ended = self.by_end.remove(&number)?;
         self.by_id.remove(&ended.message.id());
@@ -117,21 +159,24 @@ impl Archive {
     }
 
     /// Forgets those whose retention has ended, at most `budget`. Answers whether it got through.
-    pub(crate) fn expire(&mut self, now: Timestamp, retention: Duration, budget: usize) -> bool {
+    pub(crate) fn expire(
+        &mut self,
+        now: Timestamp,
+        retention: Duration,
+        budget: usize,
+        journal: &mut Journal,
+    ) -> bool {
         for _ in 0..budget {
             match self.by_end.first_key_value() {
-                Some((_, ended)) if ended.at.after(retention) <= now => self.pop_first(),
+                Some((_, ended)) if ended.at.after(retention) <= now => self.pop_first(journal),
                 _ => return true,
             };
         }
         false
     }
 
-    fn pop_first(&mut self) -> bool {
-        let Some((_, ended)) = self.by_end.pop_first() else {
-            return false;
-        };
-        self.by_id.remove(&ended.message.id());
-        true
+    fn pop_first(&mut self, journal: &mut Journal) -> bool {
+        let first = self.by_end.first_key_value().map(|(number, _)| *number);
+        first.is_some_and(|number| self.delete(number, journal))
     }
 }

@@ -2,6 +2,7 @@ use foldhash::fast::FixedState;
 use forebay_queue_core::{Throttle, ThrottleKey, Timestamp};
 use hashbrown::HashMap;
 
+use crate::change::Level;
 use crate::list::{List, WAITING};
 use crate::ring::{Member, Ring, Tag};
 
@@ -64,6 +65,23 @@ impl Bucket {
         };
         bucket.level = bucket.most();
         bucket
+    }
+
+    /// As it was in an earlier life of the queue.
+    pub(crate) fn restored(key: ThrottleKey, state: &Level, serial: u64) -> Self {
+        let mut bucket = Self::new(key, state.throttle, serial, state.as_of);
+        bucket.level = state.level.min(bucket.level);
+        bucket
+    }
+
+    /// What has to be kept of it. Tokens that are reserved are not spent.
+    pub(crate) fn state(&self) -> Option<Level> {
+        let throttle = self.throttle?;
+        Some(Level {
+            throttle,
+            level: self.level + u128::from(self.reserved) * unit(&throttle),
+            as_of: self.as_of,
+        })
     }
 
     /// Another rule: the tokens stay, as far as the new one holds them.

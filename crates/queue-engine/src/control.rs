@@ -1,5 +1,6 @@
 use forebay_queue_core::{CancelOutcome, CancelTarget, State, Timestamp};
 
+use crate::change::Change;
 use crate::engine::Engine;
 use crate::entry::{Place, Slot};
 use crate::keys;
@@ -34,12 +35,19 @@ impl Engine {
 
     /// Stops hand-outs. Idempotent.
     pub fn pause(&mut self) {
-        self.paused = true;
+        self.set_paused(true);
     }
 
     /// Hand-outs go on. Idempotent.
     pub fn resume(&mut self) {
-        self.paused = false;
+        self.set_paused(false);
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        if self.paused != paused {
+            self.paused = paused;
+            self.journal.note(|| Change::Paused(paused));
+        }
     }
 
     /// Removes every scheduled and ready message; answers how many.
@@ -52,7 +60,8 @@ impl Engine {
         let slots: Vec<Slot> = self.entries.iter().filter_map(waiting).collect();
         for slot in &slots {
             self.withdraw(*slot);
-            self.take_out(*slot);
+            let entry = self.take_out(*slot);
+            self.journal.note(|| Change::Removed(entry.message));
         }
         slots.len() as u64
     }

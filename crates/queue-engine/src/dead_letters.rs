@@ -4,7 +4,7 @@ use forebay_queue_core::{
 
 use crate::archive::Ended;
 use crate::browse::{cut, read_cursor};
-use crate::engine::Engine;
+use crate::engine::{Cause, Engine};
 use crate::entry::Entry;
 
 impl Engine {
@@ -38,7 +38,7 @@ impl Engine {
                 };
             }
             if let Some(dead) = self.dead.remove(number) {
-                self.revive(dead);
+                self.revive(number, dead);
                 redriven += 1;
             }
         }
@@ -48,14 +48,14 @@ impl Engine {
         }
     }
 
-    fn revive(&mut self, dead: Ended) {
+    fn revive(&mut self, number: u64, dead: Ended) {
         let mut history = dead.history.unwrap_or_default();
         history.redriven_at = Some(self.now);
         let mut entry = Entry::new(dead.message, 0);
         entry.history = Some(history);
         let slot = self.insert(entry, None);
         self.renew_key(slot);
-        self.put_back(slot, self.now);
+        self.put_back(slot, self.now, Cause::Redriven(number));
     }
 
     /// Deletes dead letters, oldest first; answers how many.
@@ -67,8 +67,8 @@ impl Engine {
     ) -> u64 {
         self.settle_time(now);
         let numbers = self.matching(filter, 0, limit);
-        let removed = numbers.into_iter().filter_map(|n| self.dead.remove(n));
-        removed.count() as u64
+        let delete = |n: &u64| self.dead.delete(*n, &mut self.journal);
+        numbers.into_iter().filter(delete).count() as u64
     }
 
     /// The numbers of the first `limit` dead letters after `after` that match. With ids only those are looked at.

@@ -4,6 +4,7 @@ use forebay_queue_core::{QueueConfig, State, Timestamp};
 use slab::Slab;
 
 use crate::archive::{Archive, Ended};
+use crate::change::{self, Change, Journal, Known};
 use crate::entry::{Entry, Place, Slot};
 use crate::index::Index;
 use crate::keys::{self, Keys};
@@ -35,6 +36,16 @@ pub struct Engine {
     pub(crate) next_sequence: u64,
     pub(crate) next_token: u64,
     pub(crate) dead_dropped: u64,
+    pub(crate) journal: Journal,
+}
+
+/// Why a message is put in its place: what is to be written down about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Accepted,
+    Updated,
+    /// The number that it had among the dead letters.
+    Redriven(u64),
 }
 
 impl Engine {
@@ -59,7 +70,25 @@ impl Engine {
             next_sequence: 1,
             next_token: seed,
             dead_dropped: 0,
+            journal: Journal::default(),
         }
+    }
+
+    /// Writes down from now on what the steps change, for [`take_changes`](Self::take_changes).
+    pub fn record_changes(&mut self) {
+        self.journal.start();
+        self.ready.lanes.record_changes();
+        self.ready.throttles.record_changes();
+    }
+
+    /// What has changed since this was asked last, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let mut changes = self.journal.take();
+        if self.journal.is_kept() {
+            self.ready.lanes.take_changes(&mut changes);
+            self.ready.throttles.take_changes(&mut changes);
+        }
+        changes
     }
 
     /// The configuration.
@@ -71,8 +100,20 @@ impl Engine {
     /// limit go, the oldest first.
     pub fn update(&mut self, config: QueueConfig) {
         self.config = config;
-        self.dead_dropped += self.dead.shrink(self.config.dead_letter_limit) as u64;
-        self.done.shrink(self.config.retain_done_limit);
+        let dropped = self
+            .dead
+            .shrink(self.config.dead_letter_limit, &mut self.journal);
+        self.drop_dead_letters(dropped);
+        self.done
+            .shrink(self.config.retain_done_limit, &mut self.journal);
+    }
+
+    /// So many dead letters were dropped because there were too many.
+    pub(crate) fn drop_dead_letters(&mut self, dropped: usize) {
+        if dropped > 0 {
+            self.dead_dropped += dropped as u64;
+            self.journal.note(|| Change::DeadDropped(self.dead_dropped));
+        }
     }
 
     /// Whether a receive would hand something out.
@@ -116,12 +157,13 @@ impl Engine {
         let mut through = self.expire_messages();
         through &= self.bring_back();
         through &= self.ready.refill(&mut self.entries, self.now, BUDGET);
-        through &= self.keys.expire(self.now, BUDGET);
+        let journal = &mut self.journal;
+        through &= self.keys.expire(self.now, BUDGET, journal);
         let config = &self.config;
-        through &= self
-            .dead
-            .expire(self.now, config.dead_letter_retention, BUDGET);
-        through & self.done.expire(self.now, config.retain_done, BUDGET)
+        let retention = config.dead_letter_retention;
+        through &= self.dead.expire(self.now, retention, BUDGET, journal);
+        let retention = config.retain_done;
+        through & self.done.expire(self.now, retention, BUDGET, journal)
     }
 
     /// Lets time pass until everything due is dealt with, for answers that have to be exact.
@@ -162,15 +204,14 @@ impl Engine {
 
     fn promote_first(&mut self) {
         if let Some((due, _, slot)) = self.scheduled.pop_first() {
-            self.entry_mut(slot).place = Place::Ready(due);
-            self.ready.push(&mut self.entries, slot, self.now);
+            self.make_ready(slot, due);
         }
     }
 
-    fn end_lease(&mut self, slot: Slot, until: Timestamp) {
+    pub(crate) fn end_lease(&mut self, slot: Slot, until: Timestamp) {
         self.drop_lease(slot);
         self.entry_mut(slot).failed(until, "the lease ran out");
-        self.put_back(slot, until);
+        self.put_back(slot, until, Cause::Updated);
     }
 
     pub(crate) fn entry(&self, slot: Slot) -> &Entry {
@@ -182,21 +223,51 @@ impl Engine {
     }
 
     /// A message that is in no place yet becomes scheduled, or ready where `due` has come; expired, it leaves.
-    pub(crate) fn put_back(&mut self, slot: Slot, due: Timestamp) {
-        if let Some(at) = self.entry(slot).expires_at() {
-            if at <= self.now {
-                self.finish(slot, State::Expired);
-                return;
+    pub(crate) fn put_back(&mut self, slot: Slot, due: Timestamp, cause: Cause) {
+        let entry = &self.entries[slot as usize];
+        self.journal.note(|| {
+            let live = entry.live(if due > self.now {
+                change::Place::Scheduled(due)
+            } else {
+                change::Place::Ready(due)
+            });
+            match cause {
+                Cause::Accepted => Change::Accepted(live),
+                Cause::Updated => Change::Updated(live),
+                Cause::Redriven(number) => Change::Redriven { number, live },
             }
+        });
+        if self
+            .entry(slot)
+            .expires_at()
+            .is_some_and(|at| at <= self.now)
+        {
+            self.finish(slot, State::Expired);
+            return;
+        }
+        self.place(slot, due);
+    }
+
+    fn schedule(&mut self, slot: Slot, due: Timestamp) {
+        let sequence = self.entry(slot).sequence;
+        self.entry_mut(slot).place = Place::Scheduled(due);
+        self.scheduled.insert((due, sequence, slot));
+    }
+
+    fn make_ready(&mut self, slot: Slot, since: Timestamp) {
+        self.entry_mut(slot).place = Place::Ready(since);
+        self.ready.push(&mut self.entries, slot, self.now);
+    }
+
+    /// A message that is in no place yet becomes scheduled, or ready where `due` has come, expired or not.
+    pub(crate) fn place(&mut self, slot: Slot, due: Timestamp) {
+        if let Some(at) = self.entry(slot).expires_at() {
             self.expiring.insert((at, slot));
         }
         if due > self.now {
-            let sequence = self.entry(slot).sequence;
-            self.entry_mut(slot).place = Place::Scheduled(due);
-            self.scheduled.insert((due, sequence, slot));
+            self.schedule(slot, due);
         } else {
-            self.entry_mut(slot).place = Place::Ready(due);
-            self.ready.push(&mut self.entries, slot, self.now);
+            self.make_ready(slot, due);
         }
     }
 
@@ -219,8 +290,18 @@ impl Engine {
     /// Takes a leased message out of its place. The entry stays.
     pub(crate) fn drop_lease(&mut self, slot: Slot) {
         let lane = self.entry(slot).lane;
+        self.note_end_of_lease(slot);
+        self.leases.forget(self.entry(slot).token);
         self.leases.remove(&mut self.entries, slot);
         self.ready.lease_over(&mut self.entries, lane, self.now);
+    }
+
+    pub(crate) fn note_end_of_lease(&mut self, slot: Slot) {
+        let entry = &self.entries[slot as usize];
+        if let Place::Leased(until) = entry.place {
+            let id = entry.message.id();
+            self.journal.note(|| Change::LeaseEnded { id, until });
+        }
     }
 
     /// A message that is in no place any more leaves the live ones.
@@ -235,9 +316,12 @@ impl Engine {
     /// A message that is in no place any more has ended, and is kept if the queue keeps such messages.
     pub(crate) fn finish(&mut self, slot: Slot, state: State) {
         let entry = self.take_out(slot);
-        if !self.config.retain_done.is_zero() {
+        if self.config.retain_done.is_zero() {
+            self.journal.note(|| Change::Removed(entry.message));
+        } else {
             let ended = Ended::new(entry, state, self.now);
-            self.done.push(ended, self.config.retain_done_limit);
+            let limit = self.config.retain_done_limit;
+            self.done.push(ended, limit, &mut self.journal);
         }
     }
 
@@ -249,8 +333,12 @@ impl Engine {
         };
         let until = self.now.after(self.config.idempotency_window);
         let (hash, id) = (keys::hash(key), message.id());
-        let fingerprint = message.fingerprint().copied();
-        self.keys.renew(hash, id, fingerprint, self.now, until);
+        let known = Known {
+            id,
+            fingerprint: message.fingerprint().copied(),
+            until,
+        };
+        self.keys.renew(hash, known, self.now, &mut self.journal);
     }
 
     /// A queue that was very long and is empty again does not keep its memory.

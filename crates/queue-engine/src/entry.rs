@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use forebay_queue_core::{ErrorRecord, Message, State, StoredMessage, Timestamp};
 
+use crate::change::{self, Live};
 use crate::lanes::DEFAULT_LANE;
 use crate::ring::Member;
 
@@ -107,6 +108,18 @@ impl Entry {
         let due = self.message.deliver_at().unwrap_or(published);
         let redriven = self.history.as_ref().and_then(|h| h.redriven_at);
         published.max(due).max(redriven.unwrap_or(published))
+    }
+
+    /// What is to be known about it besides a lease.
+    pub(crate) fn live(&self, place: change::Place) -> Live {
+        Live {
+            message: Arc::clone(&self.message),
+            sequence: self.sequence,
+            attempt: self.attempt,
+            place,
+            errors: self.errors(),
+            redriven_at: self.history.as_ref().and_then(|h| h.redriven_at),
+        }
     }
 
     pub(crate) fn errors(&self) -> Vec<ErrorRecord> {

@@ -2,26 +2,17 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use foldhash::fast::FixedState;
-use forebay_queue_core::{Fingerprint, IdempotencyKey, MessageId, Timestamp};
+use forebay_queue_core::{IdempotencyKey, Timestamp};
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
-/// The first half of a SHA-256: the key itself is not kept.
-pub(crate) type KeyHash = [u8; 16];
+use crate::change::{Change, Journal, KeyHash, Known};
 
 pub(crate) fn hash(key: &IdempotencyKey) -> KeyHash {
     let digest = Sha256::digest(key.as_str().as_bytes());
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half
-}
-
-/// What an idempotency key stands for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
-    pub(crate) id: MessageId,
-    pub(crate) fingerprint: Option<Fingerprint>,
-    until: Timestamp,
 }
 
 /// The idempotency keys within their window.
@@ -59,36 +50,48 @@ impl Keys {
     pub(crate) fn renew(
         &mut self,
         hash: KeyHash,
-        id: MessageId,
-        fingerprint: Option<Fingerprint>,
+        new: Known,
         now: Timestamp,
-        until: Timestamp,
+        journal: &mut Journal,
     ) {
-        if until <= now {
+        if new.until <= now {
             return;
         }
-        let ends = &mut self.ends;
-        let known = self.known.entry(hash).or_insert_with(|| {
-            ends.push(Reverse((until, hash)));
-            Known {
-                id,
-                fingerprint,
-                until,
-            }
+        let before = self.known.get(&hash).copied();
+        let known = match before {
+            None => new,
+            Some(known) if known.id == new.id => Known {
+                until: known.until.max(new.until),
+                ..known
+            },
+            Some(known) if known.until <= now => new,
+            Some(_) => return,
+        };
+        self.set(hash, known);
+        journal.note(|| Change::KeySet {
+            hash,
+            known,
+            before,
         });
-        if known.id == id {
-            known.until = known.until.max(until);
-        } else if known.until <= now {
-            *known = Known {
-                id,
-                fingerprint,
-                until,
-            };
+    }
+
+    pub(crate) fn set(&mut self, hash: KeyHash, known: Known) {
+        if self.known.insert(hash, known).is_none() {
+            self.ends.push(Reverse((known.until, hash)));
+        }
+    }
+
+    /// As it was before it was set.
+    pub(crate) fn put_back(&mut self, hash: KeyHash, before: Option<Known>) {
+        match before {
+            Some(known) => self.set(hash, known),
+            // Its end finds nothing when it comes.
+            None => drop(self.known.remove(&hash)),
         }
     }
 
     /// Forgets keys whose window has ended, at most `budget` steps. Answers whether it got through.
-    pub(crate) fn expire(&mut self, now: Timestamp, budget: usize) -> bool {
+    pub(crate) fn expire(&mut self, now: Timestamp, budget: usize, journal: &mut Journal) -> bool {
         for _ in 0..budget {
             match self.ends.peek() {
                 Some(Reverse((end, _))) if *end <= now => {}
@@ -100,7 +103,9 @@ impl Keys {
             match self.known.get(&hash) {
                 Some(known) if known.until > now => self.ends.push(Reverse((known.until, hash))),
                 _ => {
-                    self.known.remove(&hash);
+                    if self.known.remove(&hash).is_some() {
+                        journal.note(|| Change::KeyForgotten(hash));
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ use forebay_queue_core::{FairnessKey, Rule, Weight};
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::change::{Change, Share};
 use crate::list::{List, WAITING};
 use crate::ring::{Member, Tag};
 
@@ -58,6 +59,13 @@ impl Lane {
         }
     }
 
+    fn share(&self) -> Share {
+        Share {
+            weight: self.weight,
+            limit: self.limit,
+        }
+    }
+
     /// Ready, parked ones among them.
     pub(crate) fn ready(&self) -> u64 {
         (self.line.len() + self.granted.len()) as u64 + self.parked
@@ -89,6 +97,8 @@ pub(crate) struct Lanes {
     /// Lanes without messages and rules that have a weight, the longest idle first.
     remembered: BTreeMap<u64, Member>,
     next_idle: u64,
+    /// Whose share has changed since this was asked last, with the weight before, where anybody asks.
+    changed: Option<Vec<(FairnessKey, Weight)>>,
 }
 
 impl Lanes {
@@ -99,9 +109,41 @@ impl Lanes {
             rules: 0,
             remembered: BTreeMap::new(),
             next_idle: 0,
+            changed: None,
         };
         lanes.add(FairnessKey::DEFAULT);
         lanes
+    }
+
+    pub(crate) fn record_changes(&mut self) {
+        self.changed.get_or_insert_default();
+    }
+
+    /// What has changed since this was asked last.
+    pub(crate) fn take_changes(&mut self, changes: &mut Vec<Change>) {
+        let keys = self.changed.as_mut().map(std::mem::take);
+        for (key, before) in keys.unwrap_or_default() {
+            let share = self.find(&key).map(|member| self[member].share());
+            let share = share.unwrap_or_default();
+            changes.push(Change::Share { key, share, before });
+        }
+    }
+
+    /// As it was before a message brought another weight.
+    pub(crate) fn put_back(&mut self, key: &FairnessKey, weight: Weight) {
+        if let Some(member) = self.find(key) {
+            self.all[member as usize].weight = weight;
+            self.tidy(member);
+        }
+    }
+
+    fn note(&mut self, member: Member, before: Share) {
+        let lane = &self.all[member as usize];
+        if lane.share() != before
+            && let Some(changed) = &mut self.changed
+        {
+            changed.push((lane.key.clone(), before.weight));
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Lane> {
@@ -112,11 +154,13 @@ impl Lanes {
     pub(crate) fn enter(&mut self, key: &FairnessKey, weight: Option<Weight>) -> Member {
         let member = self.find_or_add(key);
         let lane = &mut self.all[member as usize];
+        let before = lane.share();
         lane.live += 1;
         lane.weight = weight.unwrap_or(lane.weight);
         if let Some(idle) = lane.remembered.take() {
             self.remembered.remove(&idle);
         }
+        self.note(member, before);
         member
     }
 
@@ -141,10 +185,12 @@ impl Lanes {
         }
         let member = self.find_or_add(key);
         let lane = &mut self.all[member as usize];
+        let before = lane.share();
         change(lane);
         let is_rule = lane.limit.is_some() || lane.weight != Weight::default();
         self.rules = self.rules + usize::from(is_rule) - usize::from(lane.has_rule);
         lane.has_rule = is_rule;
+        self.note(member, before);
         self.tidy(member);
         true
     }
@@ -194,6 +240,11 @@ impl Lanes {
     fn remove(&mut self, member: Member) {
         let lane = self.all.remove(member as usize);
         self.by_key.remove(&lane.key);
+        if lane.share() != Share::default()
+            && let Some(changed) = &mut self.changed
+        {
+            changed.push((lane.key, lane.weight));
+        }
         if let Some(idle) = lane.remembered {
             self.remembered.remove(&idle);
         }

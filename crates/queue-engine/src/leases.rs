@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use forebay_queue_core::Timestamp;
+use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::entry::{Entry, Place, Slot};
@@ -15,6 +17,8 @@ use crate::list::{List, PLACE};
 pub(crate) struct Leases {
     classes: Vec<Class>,
     len: usize,
+    /// Where the leases are that an earlier life of the queue gave, by their tokens.
+    restored: HashMap<u64, Slot, FixedState>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,10 +28,11 @@ struct Class {
 }
 
 impl Leases {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             classes: Vec::new(),
             len: 0,
+            restored: HashMap::with_hasher(FixedState::with_seed(0)),
         }
     }
 
@@ -43,11 +48,45 @@ impl Leases {
         now: Timestamp,
         length: Duration,
     ) {
+        self.push_until(entries, slot, now.after(length), length);
+    }
+
+    /// Leases an entry again that an earlier life of the queue had leased, after those that end before it.
+    pub(crate) fn restore(
+        &mut self,
+        entries: &mut Slab<Entry>,
+        slot: Slot,
+        until: Timestamp,
+        length: Duration,
+    ) {
+        self.push_until(entries, slot, until, length);
+        self.restored.insert(entries[slot as usize].token, slot);
+    }
+
+    fn push_until(
+        &mut self,
+        entries: &mut Slab<Entry>,
+        slot: Slot,
+        until: Timestamp,
+        length: Duration,
+    ) {
         let class = self.class(length);
-        entries[slot as usize].place = Place::Leased(now.after(length));
+        entries[slot as usize].place = Place::Leased(until);
         entries[slot as usize].lease_length = length;
         self.classes[class].line.push_back(entries, slot);
         self.len += 1;
+    }
+
+    /// The restored lease with this token.
+    pub(crate) fn restored(&self, token: u64) -> Option<Slot> {
+        self.restored.get(&token).copied()
+    }
+
+    /// The lease with this token is over: its receipt settles nothing any more.
+    pub(crate) fn forget(&mut self, token: u64) {
+        if !self.restored.is_empty() {
+            self.restored.remove(&token);
+        }
     }
 
     pub(crate) fn remove(&mut self, entries: &mut Slab<Entry>, slot: Slot) {

@@ -10,6 +10,7 @@
 mod archive;
 mod browse;
 mod bucket;
+mod change;
 mod control;
 mod dead_letters;
 mod engine;
@@ -21,11 +22,14 @@ mod leases;
 mod list;
 mod publish;
 mod ready;
+mod restore;
 mod ring;
 mod scheduling;
 mod settle;
 mod throttles;
 
+pub use change::{Change, KeyHash, Known, Lease, Level, Live, Over, Place, Share};
 pub use engine::Engine;
 pub use publish::Refusal;
+pub use restore::Restore;
 pub use scheduling::TooManyRules;

@@ -1,11 +1,12 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use forebay_queue_core::{Message, MessageId, NewMessage, PublishOutcome, Timestamp, Weight};
 
-use crate::engine::Engine;
+use crate::change::{Change, KeyHash, Known};
+use crate::engine::{Cause, Engine};
 use crate::entry::{Entry, Slot};
-use crate::keys::{self, KeyHash};
+use crate::keys;
 
 /// Why a batch was not taken. Nothing of it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,41 @@ impl Engine {
             outcomes.push(outcome);
         }
         Ok(outcomes)
+    }
+
+    /// Takes publishes back that could not be kept, as if they had never been: `changes` is what they and nothing but they
+    /// have changed, and nothing has happened to the queue since. Answers what is left of the changes, which has to be kept.
+    pub fn undo_publish(&mut self, changes: Vec<Change>) -> Vec<Change> {
+        let journal = std::mem::take(&mut self.journal);
+        let mut gone = HashSet::new();
+        let mut left = Vec::new();
+        for change in &changes {
+            if let Change::Accepted(live) = change {
+                let id = live.message.id();
+                gone.insert(id);
+                if let Some(slot) = self.index.find(&self.entries, id) {
+                    self.withdraw(slot);
+                    self.take_out(slot);
+                }
+            }
+        }
+        for change in changes.into_iter().rev() {
+            match change {
+                Change::Accepted(_) => {}
+                Change::KeySet { hash, before, .. } => self.keys.put_back(hash, before),
+                Change::Share { key, before, .. } => self.ready.lanes.put_back(&key, before),
+                // It had expired at once.
+                Change::Removed(message) if gone.contains(&message.id()) => {}
+                Change::Ended { number, over } if gone.contains(&over.message.id()) => {
+                    self.done.remove(number);
+                }
+                other => left.push(other),
+            }
+        }
+        self.journal = journal;
+        self.ready.lanes.take_changes(&mut Vec::new());
+        left.reverse();
+        left
     }
 
     /// What a batch is answered with that may not be taken now, because others have been waiting longer.
@@ -232,21 +268,29 @@ impl Engine {
         let message = Arc::new(Message::accept(message, id, self.now));
         let due = message.deliver_at().unwrap_or(self.now).max(self.now);
         if let Some(hash) = key {
-            let fingerprint = message.fingerprint().copied();
-            let until = due.after(self.config.idempotency_window);
-            self.keys.renew(hash, id, fingerprint, self.now, until);
+            let known = Known {
+                id,
+                fingerprint: message.fingerprint().copied(),
+                until: due.after(self.config.idempotency_window),
+            };
+            self.keys.renew(hash, known, self.now, &mut self.journal);
         }
         let weight = message.weight();
         let slot = self.insert(Entry::new(message, self.next_sequence), weight);
-        self.put_back(slot, due);
+        self.put_back(slot, due, Cause::Accepted);
     }
 
     /// Gives an entry a slot and finds it by id from now on. `weight` is set for its fairness key.
     pub(crate) fn insert(&mut self, mut entry: Entry, weight: Option<Weight>) -> Slot {
+        entry.sequence = self.next_sequence;
+        self.restore(entry, weight)
+    }
+
+    /// The same with the sequence that it has.
+    pub(crate) fn restore(&mut self, mut entry: Entry, weight: Option<Weight>) -> Slot {
         let key = entry.message.fairness_key();
         entry.lane = self.ready.lanes.enter(key, weight);
-        entry.sequence = self.next_sequence;
-        self.next_sequence += 1;
+        self.next_sequence = self.next_sequence.max(entry.sequence + 1);
         // Capacity is at most 2^31, and nothing but accepted and redriven messages within it is live.
         let slot = Slot::try_from(self.entries.insert(entry)).unwrap_or(crate::entry::NIL);
         self.index.insert(&self.entries, slot);

@@ -5,7 +5,8 @@ use forebay_queue_core::{
 };
 
 use crate::archive::Ended;
-use crate::engine::Engine;
+use crate::change::{Change, Lease};
+use crate::engine::{Cause, Engine};
 use crate::entry::{Place, Slot};
 
 /// Slot (4 bytes) and fencing token (8 bytes), big-endian.
@@ -88,6 +89,8 @@ impl Engine {
         let entry = self.entry_mut(slot);
         entry.token = token;
         entry.attempt = entry.attempt.saturating_add(1);
+        self.note_lease(slot);
+        let entry = self.entry(slot);
         Delivery {
             message: Arc::clone(&entry.message),
             attempt: entry.attempt,
@@ -133,22 +136,43 @@ impl Engine {
         let extend = |receipt: &Receipt| match self.held(receipt) {
             None => SettleOutcome::LeaseLost,
             Some(slot) => {
+                self.note_end_of_lease(slot);
                 self.leases.remove(&mut self.entries, slot);
                 self.leases.push(&mut self.entries, slot, self.now, length);
+                self.note_lease(slot);
                 SettleOutcome::Done
             }
         };
         receipts.iter().map(extend).collect()
     }
 
+    fn note_lease(&mut self, slot: Slot) {
+        let entry = &self.entries[slot as usize];
+        if let Place::Leased(until) = entry.place {
+            self.journal.note(|| Change::Leased {
+                id: entry.message.id(),
+                lease: Lease {
+                    until,
+                    token: entry.token,
+                    length: entry.lease_length,
+                    attempt: entry.attempt,
+                },
+            });
+        }
+    }
+
     /// The slot of the delivery that a receipt stands for, if its lease still lasts.
     fn held(&self, receipt: &Receipt) -> Option<Slot> {
         let (slot, token) = parse(receipt)?;
-        let entry = self.entries.get(slot as usize)?;
-        match entry.place {
-            Place::Leased(until) if entry.token == token && until > self.now => Some(slot),
-            _ => None,
-        }
+        let is_held = |slot: &Slot| match self.entries.get(*slot as usize) {
+            Some(entry) if entry.token == token => {
+                matches!(entry.place, Place::Leased(until) if until > self.now)
+            }
+            _ => false,
+        };
+        // A receipt of before a restart names another slot.
+        let found = Some(slot).filter(is_held);
+        found.or_else(|| self.leases.restored(token).filter(is_held))
     }
 
     fn give_back(&mut self, slot: Slot, nack: &Nack) {
@@ -166,20 +190,21 @@ impl Engine {
             NackAction::Release { after } => {
                 let entry = self.entry_mut(slot);
                 entry.attempt = entry.attempt.saturating_sub(1);
-                self.put_back(slot, now.after(after));
+                self.put_back(slot, now.after(after), Cause::Updated);
             }
             NackAction::Retry { after } => {
                 self.note_cause(slot, nack);
                 self.renew_key(slot);
-                self.put_back(slot, now.after(after));
+                self.put_back(slot, now.after(after), Cause::Updated);
             }
             NackAction::DeadLetter => {
                 self.note_cause(slot, nack);
                 self.renew_key(slot);
                 let entry = self.take_out(slot);
                 let dead = Ended::new(entry, State::Dead, now);
-                let dropped = self.dead.push(dead, self.config.dead_letter_limit);
-                self.dead_dropped += dropped as u64;
+                let limit = self.config.dead_letter_limit;
+                let dropped = self.dead.push(dead, limit, &mut self.journal);
+                self.drop_dead_letters(dropped);
             }
         }
     }

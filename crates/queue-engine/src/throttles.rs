@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::bucket::{Bucket, Waiting};
+use crate::change::{Change, Level};
 use crate::entry::{Entry, Slot, Wait};
 use crate::lanes::Lanes;
 use crate::ring::Member;
@@ -23,6 +24,8 @@ pub(crate) struct Throttles {
     /// Of whom the messages with reserved tokens have them.
     reserved: HashMap<Slot, Vec<Taken>, FixedState>,
     next_serial: u64,
+    /// Which buckets have changed since this was asked last, where anybody asks.
+    changed: Option<BTreeSet<ThrottleKey>>,
 }
 
 impl Throttles {
@@ -33,6 +36,36 @@ impl Throttles {
             due: BTreeSet::new(),
             reserved: HashMap::with_hasher(FixedState::with_seed(seed)),
             next_serial: 0,
+            changed: None,
+        }
+    }
+
+    pub(crate) fn record_changes(&mut self) {
+        self.changed.get_or_insert_default();
+    }
+
+    /// What has changed since this was asked last.
+    pub(crate) fn take_changes(&mut self, changes: &mut Vec<Change>) {
+        let keys = self.changed.as_mut().map(std::mem::take);
+        for key in keys.unwrap_or_default() {
+            let bucket = self.by_key.get(&key);
+            let level = bucket.and_then(|member| self.buckets[*member as usize].state());
+            changes.push(Change::Bucket { key, level });
+        }
+    }
+
+    /// A bucket of an earlier life of the queue.
+    pub(crate) fn restore(&mut self, key: &ThrottleKey, level: &Level) {
+        let bucket = Bucket::restored(key.clone(), level, self.next_serial);
+        self.next_serial += 1;
+        // Rule::MOST is far below that.
+        let member = Member::try_from(self.buckets.insert(bucket)).unwrap_or(Member::MAX);
+        self.by_key.insert(key.clone(), member);
+    }
+
+    fn note(&mut self, member: Member) {
+        if let Some(changed) = &mut self.changed {
+            changed.insert(self.buckets[member as usize].key.clone());
         }
     }
 
@@ -61,6 +94,7 @@ impl Throttles {
     ) -> bool {
         if let Some(bucket) = self.by_key.get(key).copied() {
             self.buckets[bucket as usize].set(throttle, now);
+            self.note(bucket);
             // Removes it when the last who waits has been let go.
             self.look_at(bucket, now);
             return true;
@@ -76,6 +110,7 @@ impl Throttles {
         // Rule::MOST is far below that.
         let member = Member::try_from(self.buckets.insert(bucket)).unwrap_or(Member::MAX);
         self.by_key.insert(key.clone(), member);
+        self.note(member);
         true
     }
 
@@ -115,6 +150,7 @@ impl Throttles {
         if !self.buckets.is_empty() {
             for member in self.of(message).collect::<Vec<_>>() {
                 self.buckets[member as usize].take();
+                self.note(member);
             }
         }
     }
@@ -126,6 +162,7 @@ impl Throttles {
                 // While it was reserved the bucket had no room for another in its stead.
                 bucket.refill(now);
                 bucket.spend();
+                self.note(member);
             }
         }
     }

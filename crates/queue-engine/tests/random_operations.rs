@@ -1,5 +1,6 @@
 //! Random operations on the engine, compared with the naive model after each step: outcomes, every message, counts.
 
+mod kept;
 mod model;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use forebay_queue_engine::{Engine, Refusal};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
+use kept::Kept;
 use model::{
     CAPACITY, DEAD_LIMIT, DEAD_RETENTION, KEY_LIMIT, LEASE, Model, New, Place, Published, Refused,
     Time, Verb, WINDOW,
@@ -37,6 +39,10 @@ enum Operation {
     Resume,
     Wait(Time),
     Back(Time),
+    /// The process ends and comes back over what it had kept.
+    Restart,
+    /// A publish that the store could not keep.
+    Undone(Vec<New>),
 }
 
 fn new_message() -> impl Strategy<Value = New> {
@@ -80,12 +86,16 @@ fn operation() -> impl Strategy<Value = Operation> {
         10 => (1..5_u64).prop_map(Operation::Wait),
         2 => (5..30_u64).prop_map(Operation::Wait),
         2 => (1..10_u64).prop_map(Operation::Back),
+        2 => Just(Operation::Restart),
+        2 => proptest::collection::vec(new_message(), 1..4).prop_map(Operation::Undone),
     ]
 }
 
 /// The engine and the model, side by side.
 struct Pair {
     engine: Engine,
+    kept: Kept,
+    lives: u64,
     model: Model,
     /// What the clock shows; it may step back.
     clock: Time,
@@ -160,8 +170,12 @@ impl Pair {
             .publish(time(0), &mut batch, || id(u64::MAX))
             .expect("it is empty");
         let foreign = other.receive(time(0), 1).remove(0).receipt;
+        let mut engine = Engine::new(config, 7);
+        engine.record_changes();
         Self {
-            engine: Engine::new(config, 7),
+            engine,
+            kept: Kept::default(),
+            lives: 1,
             model: Model::keeping(retain),
             clock: 0,
             ids: 0,
@@ -205,6 +219,22 @@ impl Pair {
             all.into_iter().map(outcome).collect::<Vec<_>>()
         });
         assert_eq!(answer, expected);
+    }
+
+    fn undone(&mut self, batch: &[New]) {
+        let now = time(self.clock);
+        while !self.engine.tick(now) {}
+        self.kept.apply(self.engine.take_changes());
+        let mut messages: Vec<NewMessage> = batch.iter().map(message).collect();
+        let ids = &mut self.ids;
+        let answer = self.engine.publish(now, &mut messages, || {
+            *ids += 1;
+            id(*ids)
+        });
+        let changes = self.engine.take_changes();
+        assert!(answer.is_ok() || changes.is_empty(), "refused, and changed");
+        let left = self.engine.undo_publish(changes);
+        self.kept.apply(left);
     }
 
     fn receive(&mut self, max: usize) {
@@ -264,6 +294,7 @@ impl Pair {
             self.clock = self.clock.saturating_sub(*seconds);
         }
         self.model.tick(self.clock);
+        self.kept.apply(self.engine.take_changes());
         let now = time(self.clock);
         let all = DeadLetterFilter::all();
         match operation {
@@ -306,7 +337,19 @@ impl Pair {
             Operation::Wait(_) | Operation::Back(_) => {
                 self.engine.tick(now);
             }
+            Operation::Restart => self.restart(),
+            Operation::Undone(batch) => self.undone(batch),
         }
+    }
+
+    fn restart(&mut self) {
+        self.lives += 1;
+        self.model.restart();
+        self.kept.apply(self.engine.take_changes());
+        let config = self.engine.config().clone();
+        // A clock that runs on: one that was set back would let time stand still for longer than it did before.
+        let now = time(self.clock.max(self.model.now));
+        self.engine = self.kept.restore(config, self.lives << 32, now);
     }
 
     /// Every message, every list and every count.

@@ -13,6 +13,10 @@ use forebay_queue_engine::Engine;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
+mod kept;
+
+use kept::Kept;
+
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const KEYS: u8 = 5;
 const BUCKETS: u8 = 3;
@@ -20,15 +24,31 @@ const BUCKETS: u8 = 3;
 /// What can happen.
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { key: u8, buckets: u8, count: u8 },
+    Publish {
+        key: u8,
+        buckets: u8,
+        count: u8,
+    },
     Receive(u8),
     Ack(u8),
     Release(u8),
     Cancel(u8),
     Wait(u32),
-    Weight { key: u8, weight: u16 },
-    Limit { key: u8, limit: u8 },
-    Throttle { bucket: u8, tokens: u8, burst: u8 },
+    Weight {
+        key: u8,
+        weight: u16,
+    },
+    Limit {
+        key: u8,
+        limit: u8,
+    },
+    Throttle {
+        bucket: u8,
+        tokens: u8,
+        burst: u8,
+    },
+    /// The process ends and comes back over what it had kept.
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -45,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (key, 0..4_u8).prop_map(|(key, limit)| Step::Limit { key, limit }),
         1 => (0..BUCKETS, 0..30_u8, 1..10_u8)
             .prop_map(|(bucket, tokens, burst)| Step::Throttle { bucket, tokens, burst }),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -80,6 +101,8 @@ impl Judge {
 /// A queue with everything that is expected of it.
 struct World {
     engine: Engine,
+    kept: Kept,
+    lives: u64,
     now: Timestamp,
     ids: u128,
     held: Vec<Delivery>,
@@ -94,8 +117,12 @@ impl World {
             lease: Duration::from_hours(1),
             ..QueueConfig::default()
         };
+        let mut engine = Engine::new(config, 7);
+        engine.record_changes();
         Self {
-            engine: Engine::new(config, 7),
+            engine,
+            kept: Kept::default(),
+            lives: 1,
             now: START,
             ids: 0,
             held: Vec::new(),
@@ -106,7 +133,13 @@ impl World {
     }
 
     fn take(&mut self, step: &Step) {
+        self.kept.apply(self.engine.take_changes());
         match *step {
+            Step::Restart => {
+                self.lives += 1;
+                let config = self.engine.config().clone();
+                self.engine = self.kept.restore(config, self.lives << 32, self.now);
+            }
             Step::Publish {
                 key,
                 buckets,

@@ -103,6 +103,25 @@ impl Model {
         }
     }
 
+    /// The queue comes back over what it had kept: of what became ready at one time, or is leased until one time, the order
+    /// of acceptance is left.
+    pub(crate) fn restart(&mut self) {
+        let mut order: Vec<usize> = (0..self.items.len()).collect();
+        let key = |item: &Item| match item.place {
+            Place::Ready { since, .. } => (since, item.accepted),
+            Place::Leased { until, .. } => (until, item.accepted),
+            _ => (0, 0),
+        };
+        order.sort_by_key(|index| key(&self.items[*index]));
+        for index in order {
+            let next = self.count();
+            match &mut self.items[index].place {
+                Place::Ready { place, .. } | Place::Leased { place, .. } => *place = next,
+                _ => {}
+            }
+        }
+    }
+
     fn count(&mut self) -> u64 {
         self.counter += 1;
         self.counter
