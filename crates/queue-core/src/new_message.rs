@@ -172,6 +172,11 @@ impl NewMessage {
         &mut self.headers
     }
 
+    /// Takes the payload out and leaves an empty one, for a store that keeps payloads apart.
+    pub fn take_payload(&mut self) -> Bytes {
+        std::mem::take(&mut self.payload)
+    }
+
     /// The payload.
     pub fn payload(&self) -> &Bytes {
         &self.payload

@@ -62,7 +62,7 @@ pub use family::Family;
 pub use rocks::RocksDbStorage;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStorage;
-pub use store::{ExpiredLease, Store};
+pub use store::{ExpiredLease, QueueState, Store};
 
 /// A key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -129,6 +129,19 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StorageError::Io`] when the disk failed; it is closed all the same.
     fn close(&self) -> Result<(), StorageError>;
+}
+
+/// Whether there is a store in a directory, of whatever database and layout.
+pub(crate) fn is_store(path: &Path) -> bool {
+    directory::has_manifest(path)
+}
+
+/// That there is none.
+pub(crate) fn no_store(path: &Path) -> StorageError {
+    StorageError::Foreign {
+        directory: path.to_owned(),
+        found: "there is no store in it".to_owned(),
+    }
 }
 
 /// Whether a batch has to reach the disk.

@@ -1,7 +1,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use forebay_queue_core::{Message, MessageId, NewMessage, PublishOutcome, Timestamp, Weight};
+use forebay_queue_core::{
+    Error, Message, MessageId, NewMessage, PublishOutcome, QueueName, Timestamp, Weight,
+};
 
 use crate::change::{Change, KeyHash, Known};
 use crate::engine::{Cause, Engine};
@@ -30,6 +32,35 @@ pub enum Refusal {
     },
     /// An id that the queue still knows, or that stands twice in the batch.
     IdInUse(MessageId),
+}
+
+impl Refusal {
+    /// What whoever published it to this queue is told.
+    pub fn into_error(self, queue: &QueueName) -> Error {
+        let queue = queue.clone();
+        match self {
+            Self::Full { limit } => Error::Full {
+                queue,
+                what: "messages",
+                limit,
+            },
+            Self::KeysFull { limit } => Error::Full {
+                queue,
+                what: "idempotency keys",
+                limit,
+            },
+            Self::TooLarge { size, limit } => Error::TooLarge {
+                what: "messages in one publish, by the queue's capacity",
+                size,
+                limit,
+            },
+            Self::IdInUse(id) => Error::Invalid {
+                what: "message id",
+                problem: format!("{id} is in use"),
+                allowed: "a fresh id for every message, or none",
+            },
+        }
+    }
 }
 
 /// What is to become of a batch.

@@ -73,38 +73,12 @@ impl MemoryQueue {
         match attempt {
             Ok(outcomes) => Ok(Attempt::Published(outcomes)),
             Err((refusal, next, now)) => {
-                let error = self.refused(refusal);
+                let error = refusal.into_error(&self.shared.name);
                 if error.is_full() {
                     return Ok(Attempt::Full { error, next, now });
                 }
                 Err(error)
             }
-        }
-    }
-
-    fn refused(&self, refusal: Refusal) -> Error {
-        let queue = self.shared.name.clone();
-        match refusal {
-            Refusal::Full { limit } => Error::Full {
-                queue,
-                what: "messages",
-                limit,
-            },
-            Refusal::KeysFull { limit } => Error::Full {
-                queue,
-                what: "idempotency keys",
-                limit,
-            },
-            Refusal::TooLarge { size, limit } => Error::TooLarge {
-                what: "messages in one publish, by the queue's capacity",
-                size,
-                limit,
-            },
-            Refusal::IdInUse(id) => Error::Invalid {
-                what: "message id",
-                problem: format!("{id} is in use"),
-                allowed: "a fresh id for every message, or none",
-            },
         }
     }
 }

@@ -53,6 +53,11 @@ impl Batch {
         self
     }
 
+    /// Whether this batch is one as [`settling`](Self::settling) makes it.
+    pub fn set_settling(&mut self, settles: bool) {
+        self.settles = settles;
+    }
+
     /// Sets the value under a key.
     pub fn put(&mut self, family: Family, key: Vec<u8>, value: Vec<u8>) -> &mut Self {
         self.bytes += key.len() + value.len();
@@ -74,6 +79,22 @@ impl Batch {
         self.operations
             .push(Operation::DeleteRange { family, from, to });
         self
+    }
+
+    /// Adds what another one has.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.bytes += other.bytes;
+        self.puts |= other.puts;
+        self.operations.extend(other.operations);
+        self
+    }
+
+    /// Leaves out all but the first `length` changes.
+    pub fn truncate(&mut self, length: usize) {
+        self.operations.truncate(length);
+        let is_put = |operation: &Operation| matches!(operation, Operation::Put { .. });
+        self.puts = self.operations.iter().any(is_put);
+        self.bytes = self.operations.iter().map(Operation::bytes).sum();
     }
 
     /// How many changes there are.
@@ -128,6 +149,16 @@ impl Batch {
             }
         }
         fits("bytes of one batch", self.bytes, Self::MAX_BYTES)
+    }
+}
+
+impl Operation {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Put { key, value, .. } => key.len() + value.len(),
+            Self::Delete { key, .. } => key.len(),
+            Self::DeleteRange { from, to, .. } => from.len() + to.len(),
+        }
     }
 }
 

@@ -94,6 +94,11 @@ impl Drop for Directory {
     }
 }
 
+/// Whether it says that it is a store.
+pub(super) fn has_manifest(path: &Path) -> bool {
+    path.join(MANIFEST).exists()
+}
+
 /// Whether a store has still to be made of it.
 fn inspect(path: &Path, database: Database) -> Result<bool, StorageError> {
     let foreign = |found: String| StorageError::Foreign {

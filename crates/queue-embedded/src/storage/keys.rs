@@ -18,15 +18,14 @@
 use std::fmt;
 use std::ops::Range;
 
-use forebay_queue_core::{FairnessKey, MessageId, QueueName, Timestamp};
+use forebay_queue_core::{FairnessKey, Message, MessageId, QueueName, Timestamp};
 
 use super::fields::{Reader, Writer};
 use super::records::RecordError;
 
 const SEPARATOR: u8 = b':';
 
-/// The first half of the SHA-256 of an idempotency key: the key itself is not kept apart from its message.
-pub type KeyHash = [u8; 16];
+pub use forebay_queue_engine::KeyHash;
 
 /// Where a message and its payload are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +41,16 @@ pub struct MessageKey {
 }
 
 impl MessageKey {
+    /// Of a message in a queue.
+    pub fn of(queue: &QueueName, message: &Message) -> Self {
+        Self {
+            queue: queue.clone(),
+            fairness_key: message.fairness_key().clone(),
+            published_at: message.published_at(),
+            id: message.id(),
+        }
+    }
+
     /// The bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut key = Writer::with_capacity(160);

@@ -8,17 +8,20 @@ mod head;
 mod known;
 mod lease;
 mod queue_config;
+mod scheduling;
 
 pub use ended::Ended;
-pub use head::{Head, Place};
-pub use known::Known;
+pub use forebay_queue_engine::{Known, Place};
+pub use head::Head;
 pub use lease::Lease;
 
 use bytes::Bytes;
 
 use super::{Family, seal};
 
+pub(super) use known::{decode_known, encode_known};
 pub(super) use queue_config::{decode_queue, encode_queue};
+pub(super) use scheduling::{decode_level, decode_share, encode_level, encode_share};
 
 /// Why a stored key or value cannot be read. Says nothing of what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

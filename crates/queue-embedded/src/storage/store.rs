@@ -2,6 +2,7 @@ mod ended;
 mod leases;
 mod messages;
 mod queues;
+mod scheduling;
 mod states;
 
 use std::ops::Range;
@@ -14,6 +15,7 @@ use super::records::RecordError;
 use super::{Batch, Family, Row, Storage, StorageError, keys, seal};
 
 pub use leases::ExpiredLease;
+pub use scheduling::QueueState;
 
 /// What the bytes of a [`Storage`] mean: messages, leases, queues, state, ended messages and idempotency keys.
 ///
@@ -69,6 +71,16 @@ impl Store {
         let rows = self.storage.scan(family, &*from..&*range.end, limit)?;
         let decode = |row| decode(row).map_err(|error| self.unreadable(family, error));
         rows.into_iter().map(decode).collect()
+    }
+
+    /// What it means that a message has no payload.
+    pub(crate) fn missing_payload(&self) -> StorageError {
+        let part = format!("the family {}", Family::Payloads.name());
+        StorageError::damaged(
+            self.storage.directory(),
+            &part,
+            "the payload of a message is missing",
+        )
     }
 
     fn unreadable(&self, family: Family, error: RecordError) -> StorageError {

@@ -47,9 +47,9 @@ fn settle(subject: &Subject, store: &Store, first: u64) -> Result<(), StorageErr
         leases.put_lease(&queue, id(number), &lease, None);
         let mut head = head("f", number, number);
         head.attempt = 1;
-        nacks.delete_lease(&queue, id(number), &lease);
+        nacks.delete_lease(&queue, id(number), lease.until);
         nacks.update_message(&queue, &head);
-        acks.delete_message(&head.key(&queue));
+        acks.delete_message(&queue, &head.message);
     }
     for batch in [leases, nacks, acks] {
         within(limit, || store.write(&batch, Fsynced))?;
@@ -235,7 +235,7 @@ pub(crate) fn a_disk_full_of_large_batches_takes_settlements(subject: &Subject) 
     for first in accepted {
         for number in first..first + LARGE {
             let mut batch = Batch::new();
-            batch.delete_message(&head("f", number, number).key(&queue));
+            batch.delete_message(&queue, &head("f", number, number).message);
             within(limit, || store.write(&batch, Fsynced)).unwrap();
         }
     }

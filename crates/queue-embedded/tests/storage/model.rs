@@ -69,7 +69,7 @@ pub(crate) fn batch(batch: u64) -> Batch {
     }
     if let Some(acked) = batch.checked_sub(2).filter(|acked| *acked > 0) {
         for place in (0..size(acked)).step_by(3) {
-            changes.delete_message(&head(acked, place).key(&queue));
+            changes.delete_message(&queue, &head(acked, place).message);
         }
     }
     if let Some(before) = batch.checked_sub(1).filter(|before| *before > 0) {
@@ -79,7 +79,7 @@ pub(crate) fn batch(batch: u64) -> Batch {
             at: Timestamp::from_nanos(batch),
         };
         changes.end_message(&queue, before, &ended);
-        changes.delete_lease(&queue, id(number(before, 2)), &lease(before, 1));
+        changes.delete_lease(&queue, id(number(before, 2)), lease(before, 1).until);
     }
     changes.put_lease(&queue, id(number(batch, 2)), &lease(batch, 1), None);
     changes.put_state(&last(), &batch.to_be_bytes());

@@ -1,4 +1,5 @@
 use forebay_queue_core::{State, Timestamp};
+use forebay_queue_engine::{Over, Place};
 
 use super::super::fields::{Reader, Writer};
 use super::super::keys::EndedKey;
@@ -22,6 +23,36 @@ pub struct Ended {
     pub state: State,
     /// When it ended.
     pub at: Timestamp,
+}
+
+impl From<Over> for Ended {
+    fn from(over: Over) -> Self {
+        Self {
+            head: Head {
+                message: over.message,
+                sequence: 0,
+                attempt: over.attempt,
+                place: Place::Ready(over.at),
+                errors: over.errors,
+                redriven_at: over.redriven_at,
+            },
+            state: over.state,
+            at: over.at,
+        }
+    }
+}
+
+impl From<Ended> for Over {
+    fn from(ended: Ended) -> Self {
+        Self {
+            message: ended.head.message,
+            state: ended.state,
+            attempt: ended.head.attempt,
+            at: ended.at,
+            errors: ended.head.errors,
+            redriven_at: ended.head.redriven_at,
+        }
+    }
 }
 
 impl Ended {

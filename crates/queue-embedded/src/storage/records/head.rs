@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use forebay_queue_core::{
     ErrorRecord, FairnessKey, Fingerprint, Headers, IdempotencyKey, Kind, Message, MessageId,
     NewMessage, QueueName, ThrottleKey, Timestamp, Weight,
 };
+use forebay_queue_engine::{Live, Place};
 
 use super::super::fields::{Reader, Writer};
 use super::super::keys::MessageKey;
@@ -21,16 +24,14 @@ const ALL: u16 = (1 << 8) - 1;
 
 /// All of a live message but its payload.
 ///
-/// Stored, version 1: flags u16 · sequence u64 · attempt u32 · place u64 · length of the payload u32 · `published_at` u64 ·
+/// Stored, version 1: flags u16 · sequence u64 · attempt u32 · place u64 · `published_at` u64 ·
 /// kind · headers (count u8, each name and value) · \[idempotency key\] · \[fingerprint 32\] · \[fairness key\] ·
 /// \[weight u16\] · throttle keys (count u8, each) · \[`deliver_at` u64\] · \[`expires_at` u64\] · \[`redriven_at` u64\] · errors
 /// (count u8, each attempt u32, at u64, text).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The message; its payload is empty and kept apart.
-    pub message: Message,
-    /// Bytes of its payload.
-    pub payload_bytes: u32,
+    pub message: Arc<Message>,
     /// Order of acceptance.
     pub sequence: u64,
     /// Attempts begun and not refunded, without one that a lease counts.
@@ -43,23 +44,37 @@ pub struct Head {
     pub redriven_at: Option<Timestamp>,
 }
 
-/// Where a message is that nobody holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Due at.
-    Scheduled(Timestamp),
-    /// Ready since.
-    Ready(Timestamp),
+impl From<Live> for Head {
+    fn from(live: Live) -> Self {
+        Self {
+            message: live.message,
+            sequence: live.sequence,
+            attempt: live.attempt,
+            place: live.place,
+            errors: live.errors,
+            redriven_at: live.redriven_at,
+        }
+    }
+}
+
+impl From<Head> for Live {
+    fn from(head: Head) -> Self {
+        Self {
+            message: head.message,
+            sequence: head.sequence,
+            attempt: head.attempt,
+            place: head.place,
+            errors: head.errors,
+            redriven_at: head.redriven_at,
+        }
+    }
 }
 
 impl Head {
-    /// The head of a message: ready since it was published, in its first attempt, without history. What a message has
-    /// for a payload is counted here and left out.
+    /// The head of a message: ready since it was published, in its first attempt, without history and payload.
     pub fn new(message: &Message, sequence: u64) -> Self {
         Self {
-            // Limits keep payloads far below 4 GiB.
-            payload_bytes: u32::try_from(message.payload().len()).unwrap_or(u32::MAX),
-            message: message.with_payload(Bytes::new()),
+            message: Arc::new(message.with_payload(Bytes::new())),
             sequence,
             attempt: 0,
             place: Place::Ready(message.published_at()),
@@ -70,12 +85,7 @@ impl Head {
 
     /// Where it is kept in a queue.
     pub fn key(&self, queue: &QueueName) -> MessageKey {
-        MessageKey {
-            queue: queue.clone(),
-            fairness_key: self.message.fairness_key().clone(),
-            published_at: self.message.published_at(),
-            id: self.message.id(),
-        }
+        MessageKey::of(queue, &self.message)
     }
 
     pub(in super::super) fn encode(&self, key: &[u8]) -> Vec<u8> {
@@ -106,7 +116,7 @@ impl Head {
         };
         body.u16(flags(message, self.redriven_at) | flag);
         body.u64(self.sequence).u32(self.attempt);
-        body.u64(place.as_nanos()).u32(self.payload_bytes);
+        body.u64(place.as_nanos());
         write_message(body, message);
         if let Some(at) = self.redriven_at {
             body.u64(at.as_nanos());
@@ -126,8 +136,7 @@ impl Head {
         }
         let (sequence, attempt) = (body.u64()?, body.u32()?);
         let place = time(body)?;
-        let payload_bytes = body.u32()?;
-        let message = read_message(id, flags, body)?;
+        let message = Arc::new(read_message(id, flags, body)?);
         let redriven_at = has(flags, REDRIVEN).then(|| time(body)).transpose()?;
         let mut errors = Vec::new();
         for _ in 0..body.u8()? {
@@ -136,7 +145,6 @@ impl Head {
         }
         Ok(Self {
             message,
-            payload_bytes,
             sequence,
             attempt,
             place: if has(flags, SCHEDULED) {

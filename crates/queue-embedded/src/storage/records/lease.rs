@@ -24,6 +24,17 @@ pub struct Lease {
     pub attempt: u32,
 }
 
+impl From<Lease> for forebay_queue_engine::Lease {
+    fn from(lease: Lease) -> Self {
+        Self {
+            until: lease.until,
+            token: lease.token,
+            length: lease.length,
+            attempt: lease.attempt,
+        }
+    }
+}
+
 impl Lease {
     pub(in super::super) fn encode(&self, key: &[u8]) -> Vec<u8> {
         let mut body = Writer::with_capacity(36);

@@ -1,7 +1,7 @@
-use forebay_queue_core::{MessageId, QueueName, State};
+use forebay_queue_core::{Message, MessageId, QueueName, State};
 
-use super::super::keys::{self, EndedKey, KeyHash, KnownKey};
-use super::super::records::{Ended, Head, Known};
+use super::super::keys::{self, EndedKey, KeyHash, KnownKey, MessageKey};
+use super::super::records::{self, Ended, Head, Known};
 use super::super::{Batch, Family, StorageError};
 use super::Store;
 
@@ -26,16 +26,22 @@ impl Batch {
     }
 
     /// Removes a message that has ended, and its payload.
-    pub fn delete_ended(&mut self, queue: &QueueName, number: u64, ended: &Ended) -> &mut Self {
-        let key = keys::ended(queue, number, ended.head.message.id());
-        self.delete(ended.family(), key);
-        self.delete(Family::Payloads, ended.head.key(queue).encode())
+    pub fn delete_ended(
+        &mut self,
+        queue: &QueueName,
+        number: u64,
+        state: State,
+        message: &Message,
+    ) -> &mut Self {
+        let key = keys::ended(queue, number, message.id());
+        self.delete(family(state), key);
+        self.delete(Family::Payloads, MessageKey::of(queue, message).encode())
     }
 
     /// Keeps what an idempotency key stands for.
     pub fn put_key(&mut self, queue: &QueueName, hash: &KeyHash, known: &Known) -> &mut Self {
         let key = keys::known(queue, hash);
-        let value = known.encode(&key);
+        let value = records::encode_known(known, &key);
         self.put(Family::Keys, key, value)
     }
 
@@ -96,7 +102,7 @@ impl Store {
     /// As [`Store::message`].
     pub fn key(&self, queue: &QueueName, hash: &KeyHash) -> Result<Option<Known>, StorageError> {
         let key = keys::known(queue, hash);
-        let decode = |value: Vec<u8>| Known::decode(&key, &value).map(|(_, known)| known);
+        let decode = |value: Vec<u8>| records::decode_known(&key, &value).map(|(_, known)| known);
         self.get(Family::Keys, &key, decode)
     }
 
@@ -111,7 +117,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<(KeyHash, Known)>, StorageError> {
         let decode = |(key, value): (Vec<u8>, Vec<u8>)| {
-            let (KnownKey { hash, .. }, known) = Known::decode(&key, &value)?;
+            let (KnownKey { hash, .. }, known) = records::decode_known(&key, &value)?;
             Ok((hash, known))
         };
         self.list(

@@ -29,10 +29,15 @@ impl Batch {
         self.put(Family::LeaseExpiry, expiry, value)
     }
 
-    /// Removes a lease, and when it ends.
-    pub fn delete_lease(&mut self, queue: &QueueName, id: MessageId, lease: &Lease) -> &mut Self {
+    /// Removes a lease that lasts until then, and when it ends.
+    pub fn delete_lease(
+        &mut self,
+        queue: &QueueName,
+        id: MessageId,
+        until: Timestamp,
+    ) -> &mut Self {
         self.delete(Family::Leases, keys::lease(queue, id));
-        self.delete(Family::LeaseExpiry, keys::expiry(lease.until, queue, id))
+        self.delete(Family::LeaseExpiry, keys::expiry(until, queue, id))
     }
 }
 

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use forebay_queue_core::{FairnessKey, QueueName};
+use forebay_queue_core::{FairnessKey, Message, QueueName};
 
 use super::super::keys::{self, MessageKey};
 use super::super::records::{self, Head};
@@ -23,8 +23,8 @@ impl Batch {
     }
 
     /// Removes a message and its payload.
-    pub fn delete_message(&mut self, key: &MessageKey) -> &mut Self {
-        let key = key.encode();
+    pub fn delete_message(&mut self, queue: &QueueName, message: &Message) -> &mut Self {
+        let key = MessageKey::of(queue, message).encode();
         self.delete(Family::Messages, key.clone());
         self.delete(Family::Payloads, key)
     }

@@ -60,7 +60,7 @@ impl Store {
         )
     }
 
-    /// Removes a queue and all that is kept of it but its state, in one step.
+    /// Removes a queue and all that is kept of it, in one step.
     ///
     /// # Errors
     /// As [`Storage::write`](super::super::Storage::write) and [`Store::leases`].
@@ -75,7 +75,7 @@ impl Store {
         loop {
             let page = self.leases(queue, after, PAGE)?;
             for (id, lease) in &page {
-                batch.delete_lease(queue, *id, lease);
+                batch.delete_lease(queue, *id, lease.until);
             }
             match page.last() {
                 Some((id, _)) if page.len() == PAGE => after = Some(*id),
@@ -87,6 +87,7 @@ impl Store {
             batch.delete_range(family, range.start.clone(), range.end.clone());
         }
         batch.delete_queue(queue);
+        self.delete_queue_states(queue, &mut batch)?;
         self.write(&batch, durability)
     }
 }
