@@ -7,6 +7,7 @@
 mod case;
 mod cases;
 pub mod checker;
+pub mod full_load;
 mod harness;
 pub mod history;
 mod list;

@@ -12,7 +12,7 @@ use crate::command::{Handle, unavailable};
 use crate::management::EmbeddedManagement;
 use crate::options::{Database, EmbeddedOptions, Sync};
 use crate::session::EmbeddedQueue;
-use crate::writer::Writer;
+use crate::writer::{Opener, Writer};
 
 static CAPABILITIES: Capabilities = Capabilities {
     durability: Durability::Fsynced,
@@ -46,11 +46,20 @@ impl EmbeddedBackend {
     /// # Cancel safety
     /// Dropping the future closes what was opened.
     pub async fn open(options: EmbeddedOptions, environment: Environment) -> Result<Self, Error> {
+        let own = options.clone();
+        Self::open_with(options, Box::new(move || own.open_store()), environment).await
+    }
+
+    pub(crate) async fn open_with(
+        options: EmbeddedOptions,
+        opener: Opener,
+        environment: Environment,
+    ) -> Result<Self, Error> {
         let backend = options.database.name();
         let (commands, inbox) = mpsc::channel();
-        let (ready, opened) = oneshot::channel();
+        let (ready, outcome) = oneshot::channel();
         let (back, own) = (commands.clone(), options.clone());
-        let writer = move || match Writer::open(own, environment, inbox, back) {
+        let writer = move || match Writer::open(own, opener, environment, inbox, back) {
             Ok(writer) => {
                 if ready.send(Ok(())).is_ok() {
                     writer.run();
@@ -64,7 +73,7 @@ impl EmbeddedBackend {
             source: Some(source),
         };
         thread.spawn(writer).map_err(|error| failed(error.into()))?;
-        match opened.await {
+        match outcome.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(unavailable(backend, &Arc::new(error))),
             Err(_) => return Err(failed("its writer ended".into())),

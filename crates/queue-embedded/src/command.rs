@@ -121,6 +121,17 @@ impl Handle {
     }
 }
 
+impl Drop for Handle {
+    /// Nobody is left who could ask for anything.
+    fn drop(&mut self) {
+        self.send(Command::Whole(Box::new(|writer| {
+            if let Err(error) = writer.close() {
+                tracing::error!(%error, "the store was not closed cleanly; what was answered is kept");
+            }
+        })));
+    }
+}
+
 /// Deliveries on their way to whoever asked. If nobody takes them they go back at once.
 pub(crate) struct HandedOut {
     deliveries: Vec<Delivery>,

@@ -47,6 +47,8 @@ mod recovery;
 mod rows;
 mod session;
 pub mod storage;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 mod turn;
 mod writer;
 

@@ -35,6 +35,7 @@ pub(crate) struct Writer {
     /// For deliveries that nobody takes.
     back: Sender<Command>,
     options: EmbeddedOptions,
+    opener: Opener,
     environment: Environment,
     condition: Condition,
     lines: BTreeMap<LineId, Line>,
@@ -52,6 +53,9 @@ pub(crate) struct Writer {
     is_closing: bool,
 }
 
+/// Opens the store, also once more after it failed.
+pub(crate) type Opener = Box<dyn Fn() -> Result<Store, StorageError> + Send>;
+
 enum Condition {
     Open(Store),
     Down {
@@ -64,15 +68,17 @@ impl Writer {
     /// Opens the store and recovers what is in it.
     pub(crate) fn open(
         options: EmbeddedOptions,
+        opener: Opener,
         environment: Environment,
         commands: Receiver<Command>,
         back: Sender<Command>,
     ) -> Result<Self, StorageError> {
-        let store = options.open_store()?;
+        let store = opener()?;
         let mut writer = Self {
             commands,
             back,
             options,
+            opener,
             environment,
             condition: Condition::Open(store.clone()),
             lines: BTreeMap::new(),
@@ -89,16 +95,12 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Works until it is closed, or nobody is left to ask for anything.
+    /// Works until it is closed; the last handle that is dropped closes it too.
     pub(crate) fn run(mut self) {
-        while !self.is_closing {
-            match self.gather() {
-                Some(commands) => self.cycle(commands),
-                None => break,
-            }
-        }
-        if let Err(error) = self.end() {
-            tracing::error!(%error, "the store was not closed cleanly; what was accepted is there");
+        while !self.is_closing
+            && let Some(commands) = self.gather()
+        {
+            self.cycle(commands);
         }
     }
 

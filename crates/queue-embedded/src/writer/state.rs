@@ -78,7 +78,7 @@ impl Writer {
     }
 
     fn open_again(&mut self) -> Result<Store, Arc<StorageError>> {
-        let opened = self.options.open_store();
+        let opened = (self.opener)();
         let opened = opened.and_then(|store| self.take_up(&store).map(|()| store));
         match opened {
             Ok(store) => {
@@ -150,7 +150,7 @@ impl Writer {
     }
 
     /// Everything reaches the disk, and the directory is free.
-    pub(super) fn end(&mut self) -> Result<(), Error> {
+    pub(crate) fn close(&mut self) -> Result<(), Error> {
         self.is_closing = true;
         self.lines.clear();
         self.names.clear();
@@ -277,10 +277,6 @@ impl Writer {
             }
             Err(error) => Health::Down(error.to_string()),
         }
-    }
-
-    pub(crate) fn close(&mut self) -> Result<(), Error> {
-        self.end()
     }
 
     /// Writes what has not happened yet: where it cannot be written it does not happen.

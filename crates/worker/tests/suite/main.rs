@@ -9,6 +9,7 @@ mod batches;
 mod cancel_safety;
 mod connection;
 mod extractors;
+mod fairness;
 mod faulty;
 mod fixture;
 mod hands;
