@@ -31,6 +31,10 @@ static CAPABILITIES: Capabilities = Capabilities {
 /// Named queues in a directory of this machine, of one process at a time.
 ///
 /// All of them share one writer thread, which ends with the last handle, or when the backend is closed.
+///
+/// Where an error of its calls has a source, that is an `Arc<`[`StorageError`](crate::StorageError)`>`: a full disk refuses what
+/// is published ([`Error::Unavailable`]) and lets through what settles; a disk that fails makes every call fail until the store
+/// could be opened again, which is tried once a second.
 pub struct EmbeddedBackend {
     handle: Arc<Handle>,
     options: EmbeddedOptions,

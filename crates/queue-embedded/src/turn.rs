@@ -33,8 +33,12 @@ impl Turn<'_> {
     pub(crate) fn view(&self, mut view: StoredMessage) -> StoredMessage {
         let held = self.payloads.get(self.line, view.message.id()).cloned();
         let payload = held.map_or_else(|| self.stored_payload(&view.message), Ok);
-        if let Ok(payload) = payload {
-            view.message = Arc::new(view.message.with_payload(payload));
+        match payload {
+            Ok(payload) => view.message = Arc::new(view.message.with_payload(payload)),
+            Err(error) => {
+                let id = view.message.id();
+                tracing::error!(queue = %self.name, message = %id, %error, "a payload cannot be read: it is shown as none");
+            }
         }
         view
     }

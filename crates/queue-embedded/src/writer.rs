@@ -44,8 +44,8 @@ pub(crate) struct Writer {
     payloads: Payloads,
     /// What a full disk had no room for though it has happened: it goes first.
     owed: Batch,
-    /// The last publish that the disk had no room for, until one is taken again.
-    full: Option<Arc<StorageError>>,
+    /// The last publishes that the disk had no room for, until some are taken again.
+    full: Option<Full>,
     /// When the first write was that has not been fsynced.
     unsynced: Option<Instant>,
     /// Something was done besides the steps of queues: those who wait look again.
@@ -55,6 +55,13 @@ pub(crate) struct Writer {
 
 /// Opens the store, also once more after it failed.
 pub(crate) type Opener = Box<dyn Fn() -> Result<Store, StorageError> + Send>;
+
+/// Publishes that the disk had no room for.
+struct Full {
+    error: Arc<StorageError>,
+    /// What they would have written.
+    bytes: usize,
+}
 
 enum Condition {
     Open(Store),

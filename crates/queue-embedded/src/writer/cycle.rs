@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use forebay_queue_core::{Delivery, Durability, Nack, NackAction};
 
-use super::{Writer, interrupted, unavailable};
+use super::{Full, Writer, interrupted, unavailable};
 use crate::command::{Answer, Command, Demand, HandedOut, NoTurn, Request, Step};
 use crate::line::{LineId, Publisher};
 use crate::rows::{NewPayloads, Rows};
@@ -240,11 +240,12 @@ impl Writer {
             batch.set_settling(true);
             match written {
                 Err(error) if error.is_full() => {
+                    let bytes = batch.bytes();
                     batch.truncate(settled);
                     self.undo(&mut accepted, &mut batch);
                     let error = Arc::new(error);
                     accepted.refuse(|| unavailable(self.backend(), &error));
-                    self.full = Some(error);
+                    self.full = Some(Full { error, bytes });
                     written = self.write(store, &batch, durability);
                 }
                 _ => self.full = None,

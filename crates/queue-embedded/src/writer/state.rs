@@ -12,6 +12,10 @@ use crate::rows::{NewPayloads, Rows};
 use crate::storage::keys::StateKey;
 use crate::storage::{Batch, StorageError, Store};
 
+/// How much room health looks for, at least and at most.
+const LEAST_ROOM: usize = 64 << 10;
+const MOST_ROOM: usize = 1 << 20;
+
 impl Writer {
     /// Takes up what is in a store that was just opened. Those who wait for a queue go on waiting for it.
     pub(super) fn take_up(&mut self, store: &Store) -> Result<(), StorageError> {
@@ -231,6 +235,8 @@ impl Writer {
                 rows.add(change);
             }
             self.owe(batch);
+            // Where there is no room for it now, it goes first when there is.
+            let _ = self.pay(&store);
         }
         Ok(())
     }
@@ -263,20 +269,30 @@ impl Writer {
             Condition::Open(store) => store.clone(),
             Condition::Down { error, .. } => return Health::Down(error.to_string()),
         };
-        if self.full.is_none() && self.owed.is_empty() {
+        if !self.owed.is_empty() {
+            // It is tried again before long; nothing is taken before it is written.
+            return Health::Down(
+                "the disk is full, and what has happened cannot be written".to_owned(),
+            );
+        }
+        let Some(full) = &self.full else {
             return Health::Up;
-        }
-        // Is there room again?
-        let mut batch = Batch::new();
+        };
+        // Is there room again for as much as there was none for? A row or two always fit.
+        let room = full.bytes.clamp(LEAST_ROOM, MOST_ROOM);
+        let down = Health::Down(full.error.to_string());
         let name = StateKey::new("room").expect("it is short");
-        batch.put_state(&name, &[]);
-        match self.write(&store, &batch, Durability::Buffered) {
-            Ok(()) => {
-                self.full = None;
-                Health::Up
-            }
-            Err(error) => Health::Down(error.to_string()),
+        let mut probe = Batch::new();
+        probe.put_state(&name, &vec![0; room]);
+        let mut forget = Batch::new();
+        forget.delete_state(&name);
+        let written = self.write(&store, &probe, Durability::Buffered);
+        let written = written.and_then(|()| self.write(&store, &forget, Durability::Buffered));
+        if written.is_err() {
+            return down;
         }
+        self.full = None;
+        Health::Up
     }
 
     /// Writes what has not happened yet: where it cannot be written it does not happen.

@@ -11,7 +11,6 @@ mod damage;
 mod disk;
 mod doors;
 mod full;
-mod measure;
 mod model;
 mod rows;
 mod subject;
@@ -26,12 +25,6 @@ macro_rules! suite {
                     crate::$module::$case(&crate::subject::$name());
                 }
             )*
-
-            #[test]
-            #[ignore = "measures: cargo test --release -- --ignored --nocapture"]
-            fn speed() {
-                crate::measure::speed(&crate::subject::$name());
-            }
         }
     };
 }

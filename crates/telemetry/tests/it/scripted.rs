@@ -39,6 +39,7 @@ impl Scripted {
                 fencing: true,
                 ordering: true,
                 fairness: true,
+                lease_limits: false,
                 throttling: true,
                 dead_letter_queue: false,
                 retain_done: false,
