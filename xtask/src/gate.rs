@@ -19,6 +19,8 @@ pub const REQUIRE_SERVERS: &str = "FOREBAY_REQUIRE_SERVERS";
 /// The URL of a running server in which tests may create databases.
 pub const POSTGRES_URL: &str = "FOREBAY_TEST_POSTGRES_URL";
 
+/// How many cases of a suite run at a time.
+const SUITE_THREADS: &str = "8";
 /// An example is a demonstration; one that needs longer is something else.
 const EXAMPLE_LIMIT: Duration = Duration::from_mins(1);
 /// How long an example that runs until a signal is left alone.
@@ -38,10 +40,12 @@ pub struct Scope {
 ///
 /// # Errors
 ///
-/// When a server is missing and cannot be installed, or a check fails.
+/// When a server or a compiler is missing and cannot be installed, or a check fails.
 pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
     let guard = Guard::install()?;
     let mut steps = Steps::new(&guard);
+    // Lints build RocksDB too, once for all that follows.
+    steps.run_inside("compilers", setup::compilers)?;
     if !scope.no_lint {
         steps.run("fmt", cargo(workspace, "fmt --all --check"))?;
         steps.run(
@@ -52,10 +56,19 @@ pub fn run(workspace: &Workspace, scope: Scope) -> Result<()> {
             ),
         )?;
     }
-    let mut test = cargo(workspace, "test --workspace --all-features --no-fail-fast");
-    test.env(REQUIRE_SERVERS, "1")
-        .envs(servers(&guard, &mut steps)?);
-    steps.run_tests("test", test)?;
+    let servers = servers(&guard, &mut steps)?;
+    let test = |arguments: &str| {
+        let mut test = cargo(workspace, "test --workspace --all-features --no-fail-fast");
+        test.args(arguments.split(' '))
+            .env(REQUIRE_SERVERS, "1")
+            .envs(servers.iter().cloned());
+        test
+    };
+    // Nearly all that the suites do on a real store is to wait, so many of their cases run at a time.
+    let mut suites = test("--tests conformance::");
+    suites.env("RUST_TEST_THREADS", SUITE_THREADS);
+    steps.run_tests("suites", suites)?;
+    steps.run_tests("test", test("-- --skip conformance::"))?;
     if !scope.quick {
         peers(workspace, scope, &mut steps)?;
         steps.run("simulate", simulate::command(workspace))?;

@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Make sure that the servers the tests need are installed.
+    /// Make sure that the servers the tests need, and the compilers that the build needs, are installed.
     Setup,
     /// Every check: format, lints, tests, documentation, examples.
     Test {
@@ -73,6 +73,7 @@ fn run(chore: Chore) -> Result<()> {
     let workspace = Workspace::find()?;
     match chore {
         Chore::Setup => {
+            setup::compilers()?;
             let binaries = setup::postgres()?;
             println!("postgres: {}", binaries.folder().display());
             println!("redis: {}", setup::redis()?.path().display());

@@ -1,12 +1,13 @@
-//! Finds the servers that the tests need, and installs them where that can be done.
+//! Finds the servers that the tests need and the compilers that the build needs, and installs them where that can be done.
 
 mod apt;
+mod compilers;
 mod valkey;
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::redis::Binary;
 
@@ -108,6 +109,37 @@ pub fn valkey() -> Result<Option<Binary>> {
     let unpacked =
         unpacked_valkey().context("Valkey was unpacked, yet it is nowhere to be found")?;
     Binary::at(&unpacked).map(Some)
+}
+
+/// Finds what RocksDB is built with, a C++ compiler and libclang; as root on Debian and its relatives installs them first
+/// when they are missing.
+///
+/// # Errors
+///
+/// When one is missing and cannot be installed; the error says what to install.
+pub fn compilers() -> Result<()> {
+    let needed = [
+        ("g++", compilers::has_cxx as fn() -> bool),
+        ("libclang-dev", compilers::has_libclang),
+    ];
+    for (package, is_there) in needed {
+        if is_there() {
+            continue;
+        }
+        if !apt::is_there() {
+            bail!(
+                "what RocksDB is built with is missing: install a C++ compiler and libclang (Debian, Ubuntu: `apt-get \
+                 install g++ libclang-dev`; Fedora: `dnf install gcc-c++ clang-devel`; macOS: `xcode-select --install`); \
+                 LIBCLANG_PATH and CXX name them where they are elsewhere"
+            );
+        }
+        apt::install(package)?;
+        ensure!(
+            is_there(),
+            "{package} was installed, yet it is nowhere to be found"
+        );
+    }
+    Ok(())
 }
 
 /// Whether [`valkey`] has a means to fetch it. Where it has none, a missing Valkey is no

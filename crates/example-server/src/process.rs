@@ -32,7 +32,7 @@ const INTERRUPTED: i32 = 130;
 /// The share of a shutdown that requests may take; the rest is for the worker.
 const DOOR_SHARE: u32 = 4;
 const DOOR_MAX: Duration = Duration::from_secs(5);
-/// Closing the database may take this long, even when the shutdown's time is over.
+/// Closing the queue and the database may take this long each, even when the shutdown's time is over.
 const CLOSE_MIN: Duration = Duration::from_millis(100);
 
 /// Runs the server until SIGTERM or Ctrl-C; a second one ends it at once.
@@ -149,8 +149,9 @@ pub async fn serve_until(
         None => Ok(Report::default()),
     };
     say_what_is_left(&queue, &processing).await;
-    let left = settings.shutdown_timeout.saturating_sub(began.elapsed());
-    database.close(left.max(CLOSE_MIN)).await;
+    let left = || settings.shutdown_timeout.saturating_sub(began.elapsed());
+    close_queue(&queue, left().max(CLOSE_MIN)).await;
+    database.close(left().max(CLOSE_MIN)).await;
     if ended_early {
         worked?;
         return Err(StartError::WorkerEnded);
@@ -295,6 +296,15 @@ async fn prepare(
     Ok(tokio::spawn(async move {
         database.prepare_until_it_works().await;
     }))
+}
+
+/// An embedded queue brings to the disk what is not there yet, and frees its directory for the next process.
+async fn close_queue(queue: &Connection, limit: Duration) {
+    match tokio::time::timeout(limit, queue.backend().close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the queue was not closed well"),
+        Err(_) => tracing::warn!(?limit, "the queue was not closed in time"),
+    }
 }
 
 /// What a queue in memory still holds is lost with the process: that has to be said.

@@ -12,8 +12,8 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A setting, or the queue.
-    #[error(transparent)]
+    /// A setting, or the queue: what is wrong, and why.
+    #[error("{}", with_causes(.0))]
     Queue(#[from] Error),
     /// The database, where it has to be prepared before the start.
     #[error(transparent)]
@@ -55,4 +55,15 @@ impl StartError {
             _ => 1,
         }
     }
+}
+
+/// A store says in its own error which directory it cannot use and what to do about it.
+fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.replace('\n', " ")
 }

@@ -13,12 +13,34 @@ struct Row {
     can: &'static Capabilities,
 }
 
+#[cfg(any(feature = "sqlite", feature = "rocksdb"))]
+const EMBEDDED: &str =
+    "survives a power cut; with another `QUEUE_SYNC` [a crash of the process](docs/embedded.md)";
+
 const BACKENDS: &[Row] = &[
     Row {
         name: "memory",
         durability: None,
         purpose: "tests, and work that may be lost with the process",
         can: forebay_queue_memory::MemoryBackend::describe(),
+    },
+    #[cfg(feature = "sqlite")]
+    Row {
+        name: "sqlite",
+        durability: Some(EMBEDDED),
+        purpose: "a durable queue with nothing to install; one file, opens at once",
+        can: forebay_queue_embedded::EmbeddedBackend::describe(
+            forebay_queue_embedded::Database::Sqlite,
+        ),
+    },
+    #[cfg(feature = "rocksdb")]
+    Row {
+        name: "rocksdb",
+        durability: Some(EMBEDDED),
+        purpose: "the same for disks that are slow or wear: a tenth of the bytes written",
+        can: forebay_queue_embedded::EmbeddedBackend::describe(
+            forebay_queue_embedded::Database::RocksDb,
+        ),
     },
     #[cfg(feature = "redis")]
     Row {

@@ -25,8 +25,9 @@
 //! * [`telemetry`] has the observers: metrics, logs, traces.
 //!
 //! # Features
-//! `memory` (default) brings the memory backend, `redis` the one on Redis and Valkey, `prometheus` the metrics, `otel` the W3C trace context through
-//! OpenTelemetry, `failpoints` the named fail points for tests, `test-kit` the `test_kit` for an application's own tests.
+//! `memory` (default) brings the memory backend, `sqlite` and `rocksdb` the embedded one on either database, `redis` the one on Redis and Valkey,
+//! `prometheus` the metrics, `otel` the W3C trace context through OpenTelemetry, `failpoints` the named fail points for tests, `test-kit` the
+//! `test_kit` for an application's own tests. `rocksdb` needs a C++ compiler and libclang to build, and ten minutes and more the first time.
 
 mod connector;
 mod error;
@@ -40,8 +41,8 @@ pub use forebay_queue_core as core;
 pub use forebay_queue_core::{
     Backend, CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Durability, Environment,
     FairnessKey, Fingerprint, Headers, IdempotencyKey, Kind, Management, MessageId, NewMessage,
-    Observer, Observers, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Registry, Rule,
-    Settings, SettleOutcome, Stats, Throttle, ThrottleKey, Timestamp, Variable, Weight,
+    Observer, Observers, PageRequest, PublishOutcome, Queue, QueueConfig, QueueName, Registry,
+    Rule, Settings, SettleOutcome, Stats, Throttle, ThrottleKey, Timestamp, Variable, Weight,
 };
 pub use forebay_telemetry as telemetry;
 #[cfg(feature = "test-kit")]
@@ -75,7 +76,33 @@ pub fn registry() -> Registry {
     });
     #[cfg(not(feature = "redis"))]
     let registry = registry.without("redis", "redis");
+    #[cfg(feature = "sqlite")]
+    let registry = registry.with("sqlite", |settings, environment| {
+        use forebay_queue_embedded::Database;
+        Box::pin(embedded(Database::Sqlite, settings, environment))
+    });
+    #[cfg(not(feature = "sqlite"))]
+    let registry = registry.without("sqlite", "sqlite");
+    #[cfg(feature = "rocksdb")]
+    let registry = registry.with("rocksdb", |settings, environment| {
+        use forebay_queue_embedded::Database;
+        Box::pin(embedded(Database::RocksDb, settings, environment))
+    });
+    #[cfg(not(feature = "rocksdb"))]
+    let registry = registry.without("rocksdb", "rocksdb");
     registry
+}
+
+#[cfg(any(feature = "sqlite", feature = "rocksdb"))]
+async fn embedded(
+    database: forebay_queue_embedded::Database,
+    settings: Settings,
+    environment: Environment,
+) -> Result<std::sync::Arc<dyn Backend>, core::Error> {
+    use forebay_queue_embedded::{EmbeddedBackend, EmbeddedOptions};
+    let options = EmbeddedOptions::from_settings(database, &settings)?;
+    let backend = EmbeddedBackend::open(options, environment).await?;
+    Ok(std::sync::Arc::new(backend))
 }
 
 /// The guide's blocks are compiled and run with the documentation tests.

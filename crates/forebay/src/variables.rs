@@ -1,25 +1,40 @@
 use forebay_queue_core::Variable;
 
 /// The variables that [`connect_from_env`](crate::connect_from_env) reads, those of the backends of this build included.
-#[cfg(not(feature = "redis"))]
-pub const VARIABLES: &[Variable] = OWN;
+pub const VARIABLES: &[Variable] = &joined::<{ count() }>();
 
-/// The variables that [`connect_from_env`](crate::connect_from_env) reads, those of the backends of this build included.
-#[cfg(feature = "redis")]
-pub const VARIABLES: &[Variable] = &{
-    let redis = forebay_queue_redis::VARIABLES;
-    let mut all = [OWN[0]; OWN.len() + forebay_queue_redis::VARIABLES.len()];
-    let mut place = 0;
-    while place < all.len() {
-        all[place] = if place < OWN.len() {
-            OWN[place]
-        } else {
-            redis[place - OWN.len()]
-        };
-        place += 1;
+/// Those of this crate, then those of each backend of this build.
+const PARTS: &[&[Variable]] = &[
+    OWN,
+    #[cfg(any(feature = "sqlite", feature = "rocksdb"))]
+    forebay_queue_embedded::VARIABLES,
+    #[cfg(feature = "redis")]
+    forebay_queue_redis::VARIABLES,
+];
+
+const fn count() -> usize {
+    let (mut part, mut count) = (0, 0);
+    while part < PARTS.len() {
+        count += PARTS[part].len();
+        part += 1;
+    }
+    count
+}
+
+const fn joined<const COUNT: usize>() -> [Variable; COUNT] {
+    let mut all = [OWN[0]; COUNT];
+    let (mut part, mut first) = (0, 0);
+    while part < PARTS.len() {
+        let mut place = 0;
+        while place < PARTS[part].len() {
+            all[first + place] = PARTS[part][place];
+            place += 1;
+        }
+        first += place;
+        part += 1;
     }
     all
-};
+}
 
 /// Those that mean the same for every backend.
 const OWN: &[Variable] = &[

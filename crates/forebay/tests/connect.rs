@@ -42,8 +42,10 @@ async fn every_wrong_value_names_variable_value_and_what_is_allowed_on_one_line(
         assert!(!error.contains('\n'), "{error}");
     }
     let tried: Vec<&str> = wrong.iter().map(|(name, _)| *name).collect();
-    let of_redis = |name: &str| name.starts_with("REDIS_");
-    for variable in VARIABLES.iter().filter(|v| !of_redis(v.name)) {
+    // Read by their backends alone, and tried with them.
+    let of_backend =
+        |name: &str| name.starts_with("REDIS_") || ["QUEUE_PATH", "QUEUE_SYNC"].contains(&name);
+    for variable in VARIABLES.iter().filter(|v| !of_backend(v.name)) {
         assert!(
             tried.contains(&variable.name),
             "{} is not tried",
@@ -80,12 +82,28 @@ async fn the_defaults_in_the_table_are_the_defaults() {
     );
 }
 
-#[cfg(not(feature = "redis"))]
 #[tokio::test]
-async fn redis_is_named_with_the_feature_that_brings_it() {
-    let error = refused("QUEUE_BACKEND", "redis").await;
-    assert!(error.contains("QUEUE_BACKEND=redis"), "{error}");
-    assert!(error.contains(r#"the feature "redis" adds"#), "{error}");
+async fn a_backend_of_another_build_is_named_with_the_feature_that_brings_it() {
+    let backends = [
+        ("redis", cfg!(feature = "redis")),
+        ("sqlite", cfg!(feature = "sqlite")),
+        ("rocksdb", cfg!(feature = "rocksdb")),
+    ];
+    for (name, _) in backends.iter().filter(|(_, is_built)| !is_built) {
+        let error = refused("QUEUE_BACKEND", name).await;
+        assert!(error.contains(&format!("QUEUE_BACKEND={name}")), "{error}");
+        let adds = format!("the feature {name:?} adds");
+        assert!(error.contains(&adds), "{error}");
+    }
+}
+
+#[test]
+fn every_variable_is_listed_once() {
+    let mut names: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+    let listed = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), listed);
 }
 
 #[cfg(feature = "redis")]

@@ -35,7 +35,7 @@ const IMPORTS: &[(&str, Rule)] = &[
     ("forebay-test-kit", Rule::Only(&[CORE, "forebay-queue-memory", "forebay-worker"])),
     (FACADE, Rule::Facade),
     ("forebay-example-server", Rule::Only(&[FACADE])),
-    ("forebay-bench", Rule::Only(&[FACADE])),
+    ("forebay-bench", Rule::Only(&[FACADE, "forebay-queue-embedded"])),
     ("forebay-tests", Rule::Anything),
     ("forebay-fault-proxy", Rule::Only(&[])),
     ("forebay-faults", Rule::Anything),

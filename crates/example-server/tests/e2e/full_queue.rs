@@ -22,6 +22,14 @@ async fn a_full_queue_refuses_in_time_and_accepts_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_in_time_and_accepts_again_on_an_embedded_queue() {
+    let _turn = turn::alone().await;
+    if let Some(queue) = TestQueue::embedded() {
+        refuses_in_time(queue).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_in_time_and_accepts_again_on_redis() {
     let _turn = turn::alone().await;
     if let Some(queue) = TestQueue::redis().await {

@@ -131,7 +131,7 @@ async fn fifty_at_once(database: TestDatabase, queue: TestQueue) {
     let service = queue.serve(setup.clone()).await;
     let mut clients = vec![service.client().clone()];
     let other = match queue {
-        TestQueue::Memory => None,
+        TestQueue::Memory | TestQueue::Embedded(_) => None,
         TestQueue::Redis(..) => Some(setup.start_ready().await),
     };
     clients.extend(other.iter().map(|server| server.client.clone()));
@@ -177,6 +177,14 @@ async fn fifty_posts_of_one_key_to_two_servers_at_once_are_one_row_on_redis() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fifty_posts_of_one_key_at_once_are_one_row_on_an_embedded_queue() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::embedded() {
+        fifty_at_once(TestDatabase::sqlite(), queue).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_forgets_the_queue_but_not_the_rows() {
     let _turn = turn::together().await;
     let database = TestDatabase::sqlite();
@@ -195,9 +203,20 @@ async fn a_restart_forgets_the_queue_but_not_the_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_forgets_no_key_on_redis() {
     let _turn = turn::together().await;
-    let Some(queue) = TestQueue::redis().await else {
-        return;
-    };
+    if let Some(queue) = TestQueue::redis().await {
+        forgets_no_key(queue).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_forgets_no_key_on_an_embedded_queue() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::embedded() {
+        forgets_no_key(queue).await;
+    }
+}
+
+async fn forgets_no_key(queue: TestQueue) {
     let database = TestDatabase::sqlite();
     let setup = queue.setup().env("DATABASE_URL", database.url());
     let mut server = setup.clone().start_ready().await;

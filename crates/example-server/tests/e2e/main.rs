@@ -6,6 +6,7 @@ mod bad_requests;
 mod canaries;
 mod dead_letters;
 mod door;
+mod embedded;
 mod environment;
 mod full_queue;
 mod idempotency;

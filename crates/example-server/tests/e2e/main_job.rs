@@ -129,6 +129,14 @@ async fn the_main_job_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_main_job_on_an_embedded_queue() {
+    let _turn = turn::together().await;
+    if let Some(queue) = TestQueue::embedded() {
+        the_main_job(TestDatabase::sqlite(), queue).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_of_two_processes_on_redis_and_sqlite() {
     let _turn = turn::together().await;
     if let Some(queue) = TestQueue::redis().await {

@@ -1,8 +1,9 @@
-//! The queue under the server: in its own memory, or on Redis, where several processes share it.
+//! The queue under the server: in its own memory, in a directory of its own, or on Redis, where several processes share it.
 
 use std::time::Duration;
 
 use forebay_tests::redis::{Kind, RedisBuilder, RedisServer, Shared, own, queue_name, shared};
+use tempfile::TempDir;
 
 use super::client::Client;
 use super::process::Process;
@@ -11,11 +12,22 @@ use super::server::{Server, Setup};
 /// A queue for one test.
 pub(crate) enum TestQueue {
     Memory,
+    /// On SQLite in a directory, which outlives the server.
+    Embedded(TempDir),
     /// On a server that other tests use too.
     Redis(Box<Shared>, String),
 }
 
 impl TestQueue {
+    /// `None` where the program is built without SQLite.
+    pub(crate) fn embedded() -> Option<Self> {
+        if cfg!(feature = "sqlite") {
+            return Some(Self::Embedded(TempDir::new().unwrap()));
+        }
+        println!("skipped: no sqlite in this build");
+        None
+    }
+
     /// `None` where Redis is missing and not demanded; it has said so then.
     pub(crate) async fn redis() -> Option<Self> {
         Self::on(Kind::Plain).await
@@ -36,6 +48,7 @@ impl TestQueue {
     pub(crate) fn backend(&self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Embedded(_) => "sqlite",
             Self::Redis(..) => "redis",
         }
     }
@@ -43,7 +56,7 @@ impl TestQueue {
     /// The value of `QUEUE_NAME`.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Memory => "outbound-messages",
+            Self::Memory | Self::Embedded(_) => "outbound-messages",
             Self::Redis(_, name) => name,
         }
     }
@@ -51,7 +64,7 @@ impl TestQueue {
     /// The value of `REDIS_URL`; empty where there is none.
     pub(crate) fn url(&self) -> &str {
         match self {
-            Self::Memory => "",
+            Self::Memory | Self::Embedded(_) => "",
             Self::Redis(shared, _) => shared.url(),
         }
     }
@@ -61,6 +74,7 @@ impl TestQueue {
         let setup = Setup::new().env("QUEUE_BACKEND", self.backend());
         match self {
             Self::Memory => setup,
+            Self::Embedded(folder) => setup.env("QUEUE_PATH", folder.path().display()),
             Self::Redis(shared, name) => {
                 setup.env("REDIS_URL", shared.url()).env("QUEUE_NAME", name)
             }

@@ -88,7 +88,16 @@ impl Setup {
 
     /// Starts the server and waits for its end: the status, standard output and standard error.
     pub(crate) async fn run(self, limit: Duration) -> (ExitStatus, String, String) {
-        let mut process = self.spawn(SERVER);
+        self.run_program(SERVER, limit).await
+    }
+
+    /// The same of the worker.
+    pub(crate) async fn run_worker(self, limit: Duration) -> (ExitStatus, String, String) {
+        self.run_program(WORKER, limit).await
+    }
+
+    async fn run_program(self, program: &str, limit: Duration) -> (ExitStatus, String, String) {
+        let mut process = self.spawn(program);
         let status = process.ended(limit).await;
         let (stdout, stderr) = process.output.texts();
         (status, stdout, stderr)
@@ -118,6 +127,11 @@ impl Server {
     /// Asks it to stop, and asserts that it does, with status 0. Answers how long it took.
     pub(crate) async fn stop(&mut self, limit: Duration) -> Duration {
         self.process.stop(limit).await
+    }
+
+    /// Ends it at once, as a crash would, and waits for that.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await;
     }
 }
 
