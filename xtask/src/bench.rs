@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::interrupt::Guard;
 use crate::redis::RedisServer;
+use crate::setup;
 use crate::workspace::Workspace;
 
 /// A program that measures something.
@@ -36,7 +37,9 @@ const BENCHES: &[Bench] = &[
     Bench { name: "drain", program: MEASURING_TOOL, arguments: &["--mode", "drain", "--baseline"], about: "a worker on a full queue, beside the bare store" },
     Bench { name: "combined", program: MEASURING_TOOL, arguments: &["--mode", "combined", "--baseline"], about: "publishers and a worker at once, beside the bare store" },
     Bench { name: "steady", program: MEASURING_TOOL, arguments: &["--mode", "steady", "--baseline"], about: "latency at a fixed rate, beside the bare store" },
+    Bench { name: "stream", program: MEASURING_TOOL, arguments: &["--mode", "stream", "--baseline"], about: "single publishers and a consumer of batches, beside the bare store" },
     Bench { name: "peers", program: Program::Peers, arguments: &[], about: "forebay on Redis, beside the bare client and other job queues" },
+    Bench { name: "embedded-peers", program: Program::Peers, arguments: &["embedded"], about: "forebay's embedded queue, beside another one" },
 ];
 
 /// Prints the benches there are.
@@ -67,10 +70,14 @@ pub fn run(workspace: &Workspace, name: &str, arguments: &[String]) -> Result<()
         Program::Peers => workspace.peers("run"),
     };
     command.args(["--release", "--quiet"]);
-    if bench.program == MEASURING_TOOL && is_on_redis(arguments) {
-        command.args(["--features", "redis"]);
+    let backend = backend(arguments);
+    if bench.program == MEASURING_TOOL && FEATURES.contains(&backend) {
+        command.args(["--features", backend]);
     }
-    if bench.program == Program::Peers || is_on_redis(arguments) {
+    if backend == "rocksdb" {
+        setup::compilers()?;
+    }
+    if bench.name == ON_REDIS || backend == "redis" {
         command.env("REDIS_URL", guard.keep(start, RedisServer::url)?);
     }
     command.arg("--").args(bench.arguments).args(arguments);
@@ -79,13 +86,22 @@ pub fn run(workspace: &Workspace, name: &str, arguments: &[String]) -> Result<()
     Ok(())
 }
 
-/// Whether `--backend redis` is among the bench's own arguments.
-fn is_on_redis(arguments: &[String]) -> bool {
+/// The bench that needs a Redis in any case.
+const ON_REDIS: &str = "peers";
+/// The backends that the measuring tool has behind features of their names.
+const FEATURES: [&str; 3] = ["redis", "rocksdb", "sqlite"];
+
+/// What `--backend` is among the bench's own arguments; nothing where it is not.
+fn backend(arguments: &[String]) -> &str {
     let words = || arguments.iter().map(String::as_str);
     let follows = words()
         .zip(words().skip(1))
-        .any(|two| two == ("--backend", "redis"));
-    follows || words().any(|word| word == "--backend=redis")
+        .find(|(flag, _)| *flag == "--backend");
+    let attached = || words().find_map(|word| word.strip_prefix("--backend="));
+    follows
+        .map(|(_, value)| value)
+        .or_else(attached)
+        .unwrap_or("")
 }
 
 fn start() -> Result<RedisServer> {
@@ -102,10 +118,14 @@ mod tests {
     fn the_backend_is_seen_however_it_is_given() {
         let of = |line: &str| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            is_on_redis(&words)
+            backend(&words).to_owned()
         };
-        assert!(of("--backend redis") && of("--mode raw --backend=redis"));
-        assert!(!of("--backend memory") && !of("redis --backend") && !of(""));
+        assert_eq!(of("--backend redis"), "redis");
+        assert_eq!(of("--mode raw --backend=sqlite --json"), "sqlite");
+        assert_eq!(
+            (of("redis --backend"), of("")),
+            (String::new(), String::new())
+        );
     }
 
     #[test]

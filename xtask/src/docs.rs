@@ -41,6 +41,7 @@ pub const GENERATORS: &[Generator] = &[
     Generator { name: "reliability", produce: reliability::table },
     Generator { name: "redis-acl", produce: |_| Ok(redis_acl()) },
     Generator { name: "peers", produce: |w| w.output_of_example("forebay-bench", "peers_table", &[]) },
+    Generator { name: "embedded-peers", produce: |w| w.output_of_example("forebay-bench", "peers_table", &["embedded"]) },
     Generator { name: "server-variables", produce: |w| w.output_of_example("forebay-example-server", "variables_table", &[]) },
 ];
 

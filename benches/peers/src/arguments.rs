@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, value_parser};
 
 use crate::contender::Contender;
+use crate::embedded::EmbeddedArguments;
 use crate::mode::Mode;
 
 /// The same jobs on forebay, on other Rust job queues and on the bare Redis client. It empties the Redis at `REDIS_URL`.
@@ -46,14 +47,16 @@ pub(crate) struct Arguments {
     /// JSON lines, on a terminal too.
     #[arg(long)]
     pub(crate) json: bool,
-    /// What this program starts itself with.
+    /// Something else than a run on Redis.
     #[command(subcommand)]
     pub(crate) part: Option<Part>,
 }
 
-/// A part of a run, in a process of its own.
+/// Another run than that on Redis, or a part of it in a process of its own.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Part {
+    /// forebay's embedded queue beside rustqueue's, both in this process and durable.
+    Embedded(EmbeddedArguments),
     /// One round of one subject: prints what it shows and ends.
     #[command(hide = true)]
     Round(RoundArguments),

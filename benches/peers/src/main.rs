@@ -1,8 +1,10 @@
-//! The same jobs on forebay, on other Rust job queues and on the bare Redis client: interleaved, counted, drawn.
+//! The same jobs on forebay, on other Rust job queues and on the bare Redis client: interleaved, counted, drawn. And the same on
+//! forebay and another queue that live in this process.
 
 mod arguments;
 mod bench;
 mod contender;
+mod embedded;
 mod meter;
 mod mode;
 mod outcome;
@@ -33,12 +35,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = env::var("REDIS_URL")
-        .context("REDIS_URL is the address of a Redis that may be emptied")
-        .and_then(|url| match arguments.part {
-            Some(Part::Round(round)) => one(round, url).map(|()| ExitCode::SUCCESS),
-            None => all(&arguments, &url),
-        });
+    let url =
+        || env::var("REDIS_URL").context("REDIS_URL is the address of a Redis that may be emptied");
+    let result = match &arguments.part {
+        Some(Part::Embedded(embedded)) => embedded::run(embedded),
+        Some(Part::Round(round)) => {
+            url().and_then(|url| one(*round, url).map(|()| ExitCode::SUCCESS))
+        }
+        None => url().and_then(|url| all(&arguments, &url)),
+    };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE

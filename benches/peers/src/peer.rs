@@ -10,12 +10,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client};
 use tokio::task::JoinSet;
 
-/// A job queue on Redis: what it has to show to be measured with the house's own modes.
+/// A job queue on Redis, or in this process: what it has to show to be measured with the house's own modes.
 pub(crate) trait Peer: Send + Sync + Sized + 'static {
     /// One of the callers.
     type Publisher: Publisher;
 
-    /// Connects to an empty Redis.
+    /// Connects to an empty Redis, or opens an empty folder.
     fn open(place: &Place, load: &'static Load) -> impl Future<Output = Result<Self>> + Send;
 
     /// A new caller.
@@ -33,7 +33,7 @@ pub(crate) trait Peer: Send + Sync + Sized + 'static {
 /// Where a peer works.
 #[derive(Clone)]
 pub(crate) struct Place {
-    /// The address of a Redis that nobody else uses.
+    /// The address of a Redis that nobody else uses; for a queue in this process, an empty folder.
     pub(crate) url: String,
     /// How many tasks fetch, on the bare client.
     pub(crate) readers: usize,

@@ -208,7 +208,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// The middle of some values; between the two middle ones where their number is even.
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_unstable_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, value_parser};
 
@@ -14,6 +16,13 @@ pub struct Arguments {
     /// Where messages are kept; the backend's own variables are read from the environment.
     #[arg(long, default_value = "memory")]
     pub backend: String,
+    /// A folder on the disk to measure, for an embedded backend: each round makes a directory in it, and removes it.
+    /// [default: the current folder]
+    #[arg(long)]
+    pub path: Option<PathBuf>,
+    /// What is on the disk when a call is answered, for an embedded backend: always, never or a duration, as `QUEUE_SYNC`.
+    #[arg(long)]
+    pub sync: Option<String>,
     /// What is measured.
     #[arg(long, value_enum, default_value_t = Mode::Drain)]
     pub mode: Mode,
@@ -65,7 +74,21 @@ impl Arguments {
             let problem = "--rate is allowed with --mode steady only";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, problem));
         }
+        if !self.is_embedded() && (self.path.is_some() || self.sync.is_some()) {
+            let problem = "--path and --sync are allowed with --backend sqlite or rocksdb only";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, problem));
+        }
         Ok(())
+    }
+
+    /// Where the rounds make their directories, on a backend that has one.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let folder = || self.path.clone().unwrap_or_else(|| ".".into());
+        self.is_embedded().then(folder)
+    }
+
+    fn is_embedded(&self) -> bool {
+        ["sqlite", "rocksdb"].contains(&self.backend.as_str())
     }
 
     /// What a round carries.
@@ -149,9 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn only_an_embedded_backend_has_a_folder() {
+        assert_eq!(parse("").unwrap().folder(), None);
+        let of = |line: &str| parse(line).unwrap().folder().unwrap();
+        assert_eq!(of("--backend sqlite"), PathBuf::from("."));
+        assert_eq!(of("--backend rocksdb --path d"), PathBuf::from("d"));
+        let arguments = parse("--backend sqlite --sync 100ms").unwrap();
+        assert_eq!(arguments.sync.as_deref(), Some("100ms"));
+    }
+
+    #[test]
     fn wrong_values_are_told_what_is_allowed() {
         let cases = [
-            ("--mode fast", "raw, publish, drain, combined, steady"),
+            (
+                "--mode fast",
+                "raw, publish, stream, drain, combined, steady",
+            ),
             ("--messages 0", "1..=100000000"),
             ("--messages many", "invalid digit"),
             ("--payload 127", "128..=262144"),
@@ -162,6 +198,11 @@ mod tests {
             ("--rate 0 --mode steady", "1..=10000000"),
             ("--rounds 0", "1..=1000"),
             ("--rate 5 --mode drain", "--mode steady only"),
+            ("--sync never", "--backend sqlite or rocksdb only"),
+            (
+                "--path . --backend redis",
+                "--backend sqlite or rocksdb only",
+            ),
         ];
         for (line, allowed) in cases {
             let error = parse(line).unwrap_err();

@@ -14,6 +14,7 @@ use crate::statistics::rounded;
 /// A run: its sides, round by round.
 pub struct Bench {
     backend: String,
+    sync: Option<String>,
     mode: Mode,
     rounds: u32,
     load: &'static Load,
@@ -27,12 +28,26 @@ impl Bench {
     /// When there is no baseline for the backend.
     pub fn new(arguments: &Arguments, mut settings: Settings, registry: Registry) -> Result<Self> {
         settings.set("QUEUE_BACKEND", &arguments.backend);
-        let mut sides: Vec<Box<dyn Side>> = vec![Box::new(ForebayQueue::new(settings, registry))];
+        let folder = arguments.folder();
+        let sync = folder.is_some().then(|| {
+            let sync = arguments.sync.as_deref().or(settings.get("QUEUE_SYNC"));
+            sync.unwrap_or("always").to_owned()
+        });
+        if let Some(sync) = &sync {
+            settings.set("QUEUE_SYNC", sync);
+        }
+        let queue = ForebayQueue::new(settings, registry);
+        let mut sides: Vec<Box<dyn Side>> = vec![Box::new(match &folder {
+            Some(folder) => queue.in_folder(folder),
+            None => queue,
+        })];
         if arguments.baseline {
-            sides.push(baseline(&arguments.backend)?);
+            let disk = folder.as_deref().zip(sync.as_deref());
+            sides.push(baseline(&arguments.backend, disk)?);
         }
         Ok(Self {
             backend: arguments.backend.clone(),
+            sync,
             mode: arguments.mode,
             rounds: arguments.rounds,
             load: arguments.load().leak(),
@@ -86,6 +101,7 @@ impl Bench {
             batch: load.batch,
             concurrency: load.concurrency,
             rate: load.rate,
+            sync: self.sync.clone(),
             seconds: rounded(seconds, 6),
             // A paused clock can stand still.
             per_sec: (f64::from(load.tally.seen()) / seconds.max(1e-9)).round(),

@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use forebay::{
     Connection, Connector, Kind, NewMessage, Producer, Queue, Registry, Settings, State, Task,
     Worker,
 };
+use tempfile::TempDir;
 
 use crate::job::Job;
 use crate::load::Load;
@@ -19,6 +21,7 @@ use crate::subject::{Publisher, RawCaller, Site, Subject};
 pub struct ForebayQueue {
     settings: Settings,
     registry: Registry,
+    folder: Option<PathBuf>,
     opened: AtomicU32,
 }
 
@@ -28,8 +31,15 @@ impl ForebayQueue {
         Self {
             settings,
             registry,
+            folder: None,
             opened: AtomicU32::new(0),
         }
+    }
+
+    /// Each round in a new directory, made in this folder and removed after it: `QUEUE_PATH`.
+    pub fn in_folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folder = Some(folder.as_ref().to_owned());
+        self
     }
 }
 
@@ -47,9 +57,18 @@ impl Subject for ForebayQueue {
         // A queue that nobody else has, on a store that others may use too.
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         let name = format!("bench-{}-{number}", std::process::id());
+        let directory = self.folder.as_ref().map(directory_in).transpose()?;
+        if let Some(directory) = &directory {
+            let path = directory.path().to_str();
+            let path = path.context("--path is no UTF-8, as a setting has to be")?;
+            settings.set("QUEUE_PATH", path);
+        }
         let connector = Connector::new(settings).registry(self.registry.clone());
         let connection = connector.connect(&name).await?;
-        let site = ForebaySite { connection };
+        let site = ForebaySite {
+            connection,
+            directory,
+        };
         site.check_payload(load)?;
         Ok(site)
     }
@@ -59,6 +78,7 @@ impl Subject for ForebayQueue {
 #[derive(Debug)]
 pub struct ForebaySite {
     connection: Connection,
+    directory: Option<TempDir>,
 }
 
 impl ForebaySite {
@@ -144,8 +164,23 @@ impl Site for ForebaySite {
         let backend = self.connection.backend();
         backend.delete(self.connection.name()).await?;
         backend.close().await?;
+        self.directory.map(TempDir::close).transpose()?;
         Ok(())
     }
+}
+
+/// A new directory for a round.
+pub(crate) fn directory_in(folder: impl AsRef<Path>) -> Result<TempDir> {
+    let folder = folder.as_ref();
+    let directory = tempfile::Builder::new()
+        .prefix("forebay-bench-")
+        .tempdir_in(folder);
+    directory.with_context(|| {
+        format!(
+            "--path {}: no directory can be made there",
+            folder.display()
+        )
+    })
 }
 
 impl Publisher for Producer {

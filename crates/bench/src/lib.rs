@@ -5,9 +5,12 @@
 
 mod arguments;
 mod bare_channel;
+#[cfg(any(feature = "sqlite", feature = "rocksdb"))]
+mod bare_store;
 mod baseline;
 mod bench;
 mod clock;
+mod embedded_peers_table;
 mod forebay_queue;
 mod job;
 mod latencies;
@@ -25,9 +28,12 @@ mod tally;
 
 pub use arguments::Arguments;
 pub use bare_channel::{BareChannel, ChannelSite};
+#[cfg(any(feature = "sqlite", feature = "rocksdb"))]
+pub use bare_store::{BareStore, StoreCaller, StoreSite};
 pub use baseline::{Side, baseline};
 pub use bench::Bench;
 pub use clock::Took;
+pub use embedded_peers_table::embedded_peers_table;
 pub use forebay_queue::{ForebayQueue, ForebaySite, RawSession};
 pub use job::{Job, Jobs};
 pub use latencies::Latencies;

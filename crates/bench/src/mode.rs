@@ -22,6 +22,8 @@ pub enum Mode {
     Raw,
     /// Callers that publish typed tasks one by one.
     Publish,
+    /// Callers that publish messages one by one on the queue itself, and one more that receives and acks batches.
+    Stream,
     /// A full queue, worked off by a worker.
     Drain,
     /// Publishers and a worker at once.
@@ -36,6 +38,7 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Raw => "raw",
             Self::Publish => "publish",
+            Self::Stream => "stream",
             Self::Drain => "drain",
             Self::Combined => "combined",
             Self::Steady => "steady",
@@ -54,6 +57,7 @@ impl Mode {
         let took = match self {
             Self::Raw => raw(&site, load).await?,
             Self::Publish => publish(&site, load).await?,
+            Self::Stream => stream(&site, load).await?,
             Self::Drain => drain(&site, load).await?,
             Self::Combined | Self::Steady => combined(&site, load).await?,
         };
@@ -91,13 +95,43 @@ async fn cycle(
         caller.take(load, load.batch, Duration::ZERO).await?;
         consume_budget().await;
     }
+    take_all(caller, load).await
+}
+
+/// Takes until all have come, or nothing new has come for long.
+async fn take_all(mut caller: impl RawCaller, load: &'static Load) -> Result<()> {
     let mut last = Instant::now();
     while !load.tally.is_done() && last.elapsed() < Tally::STALLED {
         if caller.take(load, load.batch, REST).await? > 0 {
             last = Instant::now();
         }
+        consume_budget().await;
     }
     Ok(())
+}
+
+async fn stream(site: &impl Site, load: &'static Load) -> Result<Took> {
+    let mut callers = Vec::new();
+    for index in 0..load.concurrency {
+        // Made before the time counts.
+        let payloads: Vec<Bytes> = load.share(index).map(|n| load.jobs.payload(n)).collect();
+        callers.push((site.raw_caller(load).await?, payloads));
+    }
+    let consumer = site.raw_caller(load).await?;
+    let clock = Clock::start();
+    let mut tasks = JoinSet::new();
+    for (mut caller, payloads) in callers {
+        tasks.spawn(async move {
+            for payload in payloads {
+                caller.publish(vec![payload]).await?;
+                consume_budget().await;
+            }
+            Ok(())
+        });
+    }
+    tasks.spawn(take_all(consumer, load));
+    join(tasks).await?;
+    Ok(clock.stop())
 }
 
 async fn publish(site: &impl Site, load: &'static Load) -> Result<Took> {

@@ -25,6 +25,9 @@ pub struct Round {
     /// Messages per second that were to be published, in the steady mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
+    /// What is on the disk when a call is answered, on a backend that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<String>,
     /// How long the timed part took.
     pub seconds: f64,
     /// Messages per second of it.
@@ -57,6 +60,7 @@ pub(crate) mod tests {
             batch: 64,
             concurrency: 64,
             rate: None,
+            sync: None,
             seconds: 1_000.0 / per_sec,
             per_sec,
             cpu_us: Some(1e6 / per_sec),

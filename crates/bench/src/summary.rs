@@ -16,6 +16,9 @@ pub struct Summary {
     pub backend: String,
     /// What was measured.
     pub mode: Mode,
+    /// What is on the disk when a call is answered, on a backend that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<String>,
     /// Rounds that counted.
     pub rounds: u32,
     /// Messages of a round.
@@ -65,6 +68,7 @@ impl Summary {
             baseline: counted(false).next().map(|round| round.subject),
             backend: first.backend.clone(),
             mode: first.mode,
+            sync: first.sync.clone(),
             rounds: counted(true).map(|round| round.round).max()?,
             messages: first.messages,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
