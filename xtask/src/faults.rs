@@ -22,7 +22,8 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let mut command = workspace.cargo();
     command
         .args(["run", "--release", "--quiet"])
-        .args(["--package", "forebay-faults", "--"])
+        // The embedded queue on RocksDB too.
+        .args(["--package", "forebay-faults", "--all-features", "--"])
         .args(arguments);
     let is_full = arguments.is_empty();
     let verdicts = workspace.root().join("target/reliability.json");

@@ -73,6 +73,17 @@ impl Child {
         Ok(())
     }
 
+    /// The number of messages that it has published so far, as soon as it has published more.
+    ///
+    /// # Errors
+    /// When it says something else, is silent, or ends.
+    pub(crate) async fn accepted(&mut self) -> Result<u64> {
+        let said = timeout(ANSWER_LIMIT, self.hear()).await;
+        let said = said.with_context(|| format!("process {} is silent", self.number))??;
+        let count = said.strip_prefix("accepted ");
+        Ok(count.context("it says something else")?.parse()?)
+    }
+
     /// Closes its input: one that receives by hand ends by that.
     pub(crate) fn dismiss(&mut self) {
         self.told = None;

@@ -5,6 +5,7 @@
 //!
 //! Both go when they are dropped, also by a panic: whoever uses the files has to be dropped before.
 
+mod ballast;
 mod memory;
 mod mount;
 mod power;

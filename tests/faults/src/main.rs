@@ -10,6 +10,7 @@ mod role;
 mod scenario;
 mod scenarios;
 mod stage;
+mod store;
 mod timeline;
 mod verdict;
 

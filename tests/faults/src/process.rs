@@ -5,8 +5,10 @@
 
 mod consumer;
 mod handlers;
+mod life;
+mod probe;
 mod publisher;
-mod sabotage;
+pub(crate) mod sabotage;
 
 use std::fs::File;
 use std::io::Write;
@@ -18,7 +20,8 @@ use forebay::{Backoff, Connection, Connector, Environment, RetryPolicy, Worker, 
 use forebay_queue_conformance::history::History;
 use tracing_subscriber::EnvFilter;
 
-use crate::role::{Orders, Role, WORK_ATTEMPTS, Working};
+use crate::process::probe::Probed;
+use crate::role::{Living, Orders, Role, WORK_ATTEMPTS, Working};
 
 /// Follows its orders to the end.
 pub(crate) async fn run(orders: Orders) -> Result<()> {
@@ -30,7 +33,13 @@ pub(crate) async fn run(orders: Orders) -> Result<()> {
         .init();
     let environment = Environment::system();
     let file = File::create(&orders.history).context("the history cannot be written")?;
-    let history = History::writing(&environment, orders.number, Box::new(file));
+    let to: Box<dyn Write + Send> = match &orders.role {
+        Role::Live(Living {
+            probe: Some(probe), ..
+        }) => Box::new(Probed::new(file, probe)?),
+        _ => Box::new(file),
+    };
+    let history = History::writing(&environment, orders.number, to);
     let connection = Connector::from_env()
         .registry(sabotage::registry())
         .environment(environment)
@@ -39,8 +48,14 @@ pub(crate) async fn run(orders: Orders) -> Result<()> {
         .await?;
     say("ready");
     match orders.role {
-        Role::Publish(publishing) => publisher::publish(&connection, &publishing).await?,
-        Role::Work(working) => work(connection, &working).await?,
+        Role::Publish(publishing) => {
+            publisher::publish(&connection, &publishing, |_| {}).await?;
+        }
+        Role::Work(working) => {
+            let worker = worker(connection, &working)?;
+            worker.run_until(shutdown_signal()).await?;
+        }
+        Role::Live(living) => life::live(connection, &living).await?,
         Role::Consume(consuming) => consumer::consume(&connection, &consuming).await?,
     }
     history.written().context("the history is not whole")
@@ -53,7 +68,7 @@ fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-async fn work(connection: Connection, working: &Working) -> Result<()> {
+fn worker(connection: Connection, working: &Working) -> Result<Worker> {
     let retry = RetryPolicy::default()
         .base(Duration::from_millis(20))
         .cap(Duration::from_millis(200))
@@ -71,6 +86,5 @@ async fn work(connection: Connection, working: &Working) -> Result<()> {
     if let Some(limit) = working.timeout_ms {
         worker = worker.timeout(Duration::from_millis(limit));
     }
-    let worker = handlers::add(worker, for_work)?;
-    Ok(worker.run_until(shutdown_signal()).await?)
+    handlers::add(worker, for_work)
 }

@@ -25,6 +25,8 @@ pub(crate) enum Role {
     Work(Working),
     /// Receives a message by hand for each line it is given, holds it without extending its lease, and acks it.
     Consume(Consuming),
+    /// Publishes and works at once, as a program with an embedded queue does.
+    Live(Living),
 }
 
 /// Messages to publish.
@@ -61,6 +63,18 @@ pub(crate) struct Working {
 pub(crate) struct Consuming {
     /// How long a message is held, in milliseconds.
     pub(crate) hold_ms: u64,
+}
+
+/// How one publishes and works at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Living {
+    /// What each publisher publishes. The process says `accepted` and how many all of them have published so far.
+    pub(crate) publishing: Publishing,
+    pub(crate) publishers: u32,
+    pub(crate) working: Working,
+    /// A file on the disk of the queue. Once it cannot be read any more, nothing more is written down: a machine without
+    /// power says nothing.
+    pub(crate) probe: Option<PathBuf>,
 }
 
 impl Publishing {

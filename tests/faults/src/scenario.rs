@@ -33,6 +33,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { number: "R15", about: "the queue is full, and the server's memory", run: |ground| Box::pin(scenarios::full::run(ground)) },
     Scenario { number: "R16", about: "the server's disk is full", run: |ground| Box::pin(scenarios::disk_full::run(ground)) },
     Scenario { number: "R27", about: "FLUSHALL, a deleted stream, a destroyed group", run: |ground| Box::pin(scenarios::loss::run(ground)) },
+    Scenario { number: "R4-embedded", about: "the process of an embedded queue is killed again and again", run: |ground| Box::pin(scenarios::embedded::process_kill::run(ground)) },
+    Scenario { number: "R7-embedded", about: "the power of an embedded queue is cut again and again", run: |ground| Box::pin(scenarios::embedded::power_cut::run(ground)) },
+    Scenario { number: "R16-embedded", about: "the disk of an embedded queue is full", run: |ground| Box::pin(scenarios::embedded::disk_full::run(ground)) },
+    Scenario { number: "R17", about: "bits flip in the files of an embedded queue, and files are cut short", run: |ground| Box::pin(scenarios::embedded::damage::run(ground)) },
+    Scenario { number: "doors", about: "an embedded queue in a directory that is in use, read-only, somebody else's or newer", run: |ground| Box::pin(scenarios::embedded::doors::run(ground)) },
 ];
 
 /// Those with these numbers, whatever their case; all where none is named.

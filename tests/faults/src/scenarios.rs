@@ -2,6 +2,7 @@
 
 pub(crate) mod dead_leases;
 pub(crate) mod disk_full;
+pub(crate) mod embedded;
 pub(crate) mod full;
 pub(crate) mod long_work;
 pub(crate) mod loss;
@@ -10,6 +11,7 @@ pub(crate) mod part;
 pub(crate) mod poison;
 pub(crate) mod power_cut;
 pub(crate) mod promotion;
+pub(crate) mod refusals;
 pub(crate) mod server_kill;
 pub(crate) mod suspension;
 pub(crate) mod two_workers;

@@ -3,7 +3,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use forebay::core::PageRequest;
 use forebay::{
     Connection, Connector, DeadLetterFilter, Environment, MessageId, QueueName, Settings, Stats,
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::child::Child;
 use crate::ground::until;
 use crate::role::{Orders, Publishing, Role, Working};
+use crate::store::{self, QUEUE, Store};
 
 /// An environment variable and its value.
 pub(crate) type Setting<'a> = (&'a str, &'a str);
@@ -32,38 +33,86 @@ pub(crate) struct Stage {
     folder: PathBuf,
     queue: QueueName,
     variables: Vec<(String, String)>,
-    /// Of whoever looks on; nothing of it is in the history.
-    connection: Connection,
+    environment: Environment,
+    looker: Looker,
+    lease: Duration,
     /// What the scenario itself did; process 0.
     history: History,
     logs: Vec<PathBuf>,
 }
 
+/// Whoever looks on. Nothing of it is in the history.
+enum Looker {
+    /// Beside the processes.
+    Beside(Connection),
+    /// When none of them runs: one process at a time has an embedded queue.
+    Between(Connector),
+}
+
 impl Stage {
-    /// Creates the queue.
+    /// Creates the queue on a server.
     pub(crate) async fn open(folder: &Path, url: &str, settings: &[Setting<'_>]) -> Result<Self> {
         let own = [("QUEUE_BACKEND", "redis"), ("REDIS_URL", url)];
         let both = own.iter().chain(settings);
         let variables: Vec<_> = both
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let environment = Environment::system();
-        let connector = Connector::new(variables.iter().cloned().collect::<Settings>())
-            .environment(environment.clone());
-        let connection = connector.connect("faults").await?;
-        let history = History::new(&environment);
-        history.mark(Mark::Lease {
-            queue: connection.name().clone(),
-            lease: connection.queue().lease(),
-        });
-        Ok(Self {
-            folder: folder.to_owned(),
-            queue: connection.name().clone(),
+        let (_, connection) = connect(&variables).await?;
+        let looker = Looker::Beside(connection.clone());
+        Ok(Self::new(
+            folder,
             variables,
-            connection,
+            connection.environment().clone(),
+            &connection,
+            looker,
+        ))
+    }
+
+    /// Creates an embedded queue in a directory of its own. One process after the other has it; the counts can be asked
+    /// for when none of them runs.
+    pub(crate) async fn embedded(
+        folder: &Path,
+        store: Store,
+        path: &Path,
+        settings: &[Setting<'_>],
+    ) -> Result<Self> {
+        let variables = store.variables(path, settings).collect::<Vec<_>>();
+        let (connector, connection) = connect(&variables).await?;
+        let looker = Looker::Between(connector);
+        let stage = Self::new(
+            folder,
+            variables,
+            connection.environment().clone(),
+            &connection,
+            looker,
+        );
+        connection.backend().close().await?;
+        Ok(stage)
+    }
+
+    fn new(
+        folder: &Path,
+        variables: Vec<(String, String)>,
+        environment: Environment,
+        connection: &Connection,
+        looker: Looker,
+    ) -> Self {
+        let history = History::new(&environment);
+        let (queue, lease) = (connection.name().clone(), connection.queue().lease());
+        history.mark(Mark::Lease {
+            queue: queue.clone(),
+            lease,
+        });
+        Self {
+            folder: folder.to_owned(),
+            queue,
+            variables,
+            environment,
+            looker,
+            lease,
             history,
             logs: Vec::new(),
-        })
+        }
     }
 
     /// Gives later processes another value of a variable, such as the URL of a proxy.
@@ -73,13 +122,19 @@ impl Stage {
     }
 
     /// Whoever looks on, connected to the server itself.
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+    ///
+    /// # Errors
+    /// Where there is none: nobody is beside the process that has an embedded queue.
+    pub(crate) fn connection(&self) -> Result<&Connection> {
+        match &self.looker {
+            Looker::Beside(connection) => Ok(connection),
+            Looker::Between(_) => bail!("nobody is connected beside the process"),
+        }
     }
 
     /// The lease of the queue.
     pub(crate) fn lease(&self) -> Duration {
-        self.connection.queue().lease()
+        self.lease
     }
 
     /// Starts a process, and waits until it is connected.
@@ -148,7 +203,7 @@ impl Stage {
 
     /// The time, as the histories have it.
     pub(crate) fn now(&self) -> Timestamp {
-        self.connection.environment().now()
+        self.environment.now()
     }
 
     /// Writes something down.
@@ -186,7 +241,8 @@ impl Stage {
     pub(crate) async fn stats(&self) -> Result<Stats> {
         let began = Instant::now();
         loop {
-            match self.connection.management().stats().await {
+            let stats = self.look(async |connection| Ok(connection.management().stats().await));
+            match stats.await? {
                 Ok(stats) => return Ok(stats),
                 Err(error) if began.elapsed() > AWAY || !error.is_retryable() => {
                     return Err(error).context("the queue does not tell its counts");
@@ -225,10 +281,20 @@ impl Stage {
         Ok(took)
     }
 
+    /// The last fault is over: waits until one more process has drained the queue and ended.
+    pub(crate) async fn drain_by(&mut self, role: Role, limit: Duration) -> Result<Duration> {
+        self.mark(Mark::Healed);
+        let began = Instant::now();
+        let mut process = self.start(role).await?;
+        process.succeeded(limit).await?;
+        self.mark(Mark::Drained);
+        Ok(began.elapsed())
+    }
+
     /// Takes the last counts, puts all histories together and judges them. All processes have to have ended.
     pub(crate) async fn judge(&self, mut rules: Rules) -> Result<(Report, Vec<Record>)> {
         let stats = self.stats().await?;
-        let dead = self.dead_letters().await?;
+        let dead = self.look(dead_letters).await?;
         self.mark(Mark::rest(&self.queue, &stats, dead));
         // Beside the others', for whoever looks into a failure.
         self.history
@@ -245,18 +311,39 @@ impl Stage {
         Ok((report, records))
     }
 
-    async fn dead_letters(&self) -> Result<Vec<MessageId>> {
-        let mut ids = Vec::new();
-        let mut request = PageRequest::first(PageRequest::MAX_LIMIT);
-        loop {
-            let all = DeadLetterFilter::all();
-            let management = self.connection.management();
-            let page = management.dead_letters(&all, request).await?;
-            ids.extend(page.items.iter().map(|dead| dead.message.id()));
-            match page.next {
-                Some(next) => request = PageRequest::after(PageRequest::MAX_LIMIT, next),
-                None => return Ok(ids),
+    /// Asks by whoever looks on.
+    async fn look<T>(&self, ask: impl AsyncFnOnce(&Connection) -> Result<T>) -> Result<T> {
+        match &self.looker {
+            Looker::Beside(connection) => ask(connection).await,
+            Looker::Between(connector) => {
+                let connection = connector.connect(QUEUE).await?;
+                let answer = ask(&connection).await;
+                connection.backend().close().await?;
+                answer
             }
+        }
+    }
+}
+
+async fn connect(variables: &[(String, String)]) -> Result<(Connector, Connection)> {
+    let connector = Connector::new(variables.iter().cloned().collect::<Settings>())
+        .registry(store::registry())
+        .environment(Environment::system());
+    let connection = connector.connect(QUEUE).await?;
+    Ok((connector, connection))
+}
+
+/// All dead letters of a queue.
+pub(crate) async fn dead_letters(connection: &Connection) -> Result<Vec<MessageId>> {
+    let mut ids = Vec::new();
+    let mut request = PageRequest::first(PageRequest::MAX_LIMIT);
+    loop {
+        let all = DeadLetterFilter::all();
+        let page = connection.management().dead_letters(&all, request).await?;
+        ids.extend(page.items.iter().map(|dead| dead.message.id()));
+        match page.next {
+            Some(next) => request = PageRequest::after(PageRequest::MAX_LIMIT, next),
+            None => return Ok(ids),
         }
     }
 }

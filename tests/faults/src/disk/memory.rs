@@ -1,16 +1,11 @@
 //! A small disk, to be filled.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::mount::Mount;
-use super::{NotPermitted, Place, permission};
-
-/// What somebody else wrote on the disk.
-const BALLAST: &str = "ballast";
+use super::{NotPermitted, Place, ballast, permission};
 
 /// A disk in memory of a fixed size.
 #[derive(Debug)]
@@ -49,25 +44,19 @@ impl MemoryDisk {
     ///
     /// When something other than its end stops the writing.
     pub(crate) fn take(&self, bytes: u64) -> Result<u64> {
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .open(self.path().join(BALLAST))?;
-        let mut written = 0;
-        let mut piece = vec![0; 64 * 1024];
-        while !piece.is_empty() && written < bytes {
-            let left = usize::try_from(bytes - written).unwrap_or(usize::MAX);
-            match file.write(&piece[..piece.len().min(left)]) {
-                Ok(0) => break,
-                Ok(count) => written += count as u64,
-                // The last page counts too.
-                Err(error) if error.kind() == ErrorKind::StorageFull => {
-                    piece.truncate(piece.len() / 2);
-                }
-                Err(error) => bail!(error),
-            }
+        ballast::take(&self.path(), bytes)
+    }
+
+    /// Lets nobody write to it any more.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses it.
+    pub(crate) fn read_only(&self) -> Result<()> {
+        match &self.mount {
+            Some(mount) => mount.read_only(),
+            None => Ok(()),
         }
-        Ok(written)
     }
 
     /// Removes what [`take`](Self::take) has written.
@@ -76,7 +65,7 @@ impl MemoryDisk {
     ///
     /// When there was nothing, or it cannot be removed.
     pub(crate) fn make_room(&self) -> Result<()> {
-        Ok(fs::remove_file(self.path().join(BALLAST))?)
+        ballast::remove(&self.path())
     }
 }
 
@@ -88,6 +77,9 @@ impl Drop for MemoryDisk {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+
     use super::*;
 
     #[test]

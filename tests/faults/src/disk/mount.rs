@@ -39,6 +39,13 @@ impl Mount {
         )
     }
 
+    /// Refuses everything but reading from here on.
+    pub(super) fn read_only(&self) -> Result<()> {
+        let mut mount = Command::new("mount");
+        run(mount.args(["-o", "remount,ro"]).arg(&self.folder))
+            .context("the disk cannot be made read-only")
+    }
+
     /// Ends it.
     pub(super) fn unmount(mut self) -> Result<()> {
         let ended = poll::until(BUSY_LIMIT, || match self.try_unmount() {

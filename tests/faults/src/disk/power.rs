@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::mount::Mount;
 use super::shutdown::Shutdown;
-use super::{NotPermitted, Place, permission, run};
+use super::{NotPermitted, Place, ballast, permission, run};
 
 /// An ext4 image in a file, on a loop device. What was not flushed to it is gone when its power is cut: data, the
 /// entries of folders and the log of the file system itself alike.
@@ -50,6 +50,24 @@ impl PoweredDisk {
     /// The folder it is mounted at.
     pub(crate) fn path(&self) -> PathBuf {
         self.place.mounted()
+    }
+
+    /// As [`MemoryDisk::take`](super::MemoryDisk::take).
+    ///
+    /// # Errors
+    ///
+    /// When something other than its end stops the writing.
+    pub(crate) fn take(&self, bytes: u64) -> Result<u64> {
+        ballast::take(&self.path(), bytes)
+    }
+
+    /// As [`MemoryDisk::make_room`](super::MemoryDisk::make_room).
+    ///
+    /// # Errors
+    ///
+    /// When there was nothing, or it cannot be removed.
+    pub(crate) fn make_room(&self) -> Result<()> {
+        ballast::remove(&self.path())
     }
 
     /// Cuts its power. Whoever uses its files gets errors from here on.

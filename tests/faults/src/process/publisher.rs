@@ -16,8 +16,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Publishes all of it. What certainly did not happen is published again; what may have happened too where it has a
-/// key, and without one it is left alone.
-pub(super) async fn publish(connection: &Connection, publishing: &Publishing) -> Result<()> {
+/// key, and without one it is left alone. Each batch that was accepted is told by its size.
+pub(super) async fn publish(
+    connection: &Connection,
+    publishing: &Publishing,
+    mut tell: impl FnMut(u64),
+) -> Result<()> {
     let kind = Kind::new(&publishing.kind)?;
     let mut next = 0;
     while next < publishing.count {
@@ -27,6 +31,7 @@ pub(super) async fn publish(connection: &Connection, publishing: &Publishing) ->
             .map(|number| message(connection, &kind, number, publishing))
             .collect();
         accept(connection, batch?, publishing.keyed).await?;
+        tell(end - next);
         next = end;
         if publishing.pause_ms > 0 {
             // tidy: sleep — the pace that was asked for

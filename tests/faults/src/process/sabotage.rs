@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use forebay::core::{
     Capabilities, Error, Guarantees, Health, Nack, NackAction, Receipt, SettleOutcome,
 };
@@ -13,6 +14,8 @@ use forebay::{
     Backend, Delivery, Environment, Management, NewMessage, PublishOutcome, Queue, QueueConfig,
     QueueName, Registry, Settings,
 };
+
+use crate::store;
 
 /// The variable that says which promise is broken.
 const VARIABLE: &str = "FAULTS_BREAK";
@@ -34,6 +37,8 @@ enum Sabotage {
     Undead,
     /// Nothing works for six seconds after an error.
     Sulk,
+    /// A message is handed out with another payload.
+    Garble,
 }
 
 struct Broken {
@@ -48,17 +53,32 @@ struct BrokenQueue {
 }
 
 /// The backends of this build, broken where the settings say so.
-pub(super) fn registry() -> Registry {
-    forebay::registry().with("redis", |settings, environment| {
-        Box::pin(connect(settings, environment))
-    })
+pub(crate) fn registry() -> Registry {
+    let registry = store::registry().with("redis", |settings, environment| {
+        Box::pin(connect("redis", settings, environment))
+    });
+    let registry = registry.with("sqlite", |settings, environment| {
+        Box::pin(connect("sqlite", settings, environment))
+    });
+    #[cfg(feature = "rocksdb")]
+    let registry = registry.with("rocksdb", |settings, environment| {
+        Box::pin(connect("rocksdb", settings, environment))
+    });
+    registry
 }
 
-async fn connect(settings: Settings, environment: Environment) -> Result<Arc<dyn Backend>, Error> {
-    let sabotage = settings.parse(VARIABLE, "lose, double, stale, deaf, undead or sulk")?;
+async fn connect(
+    backend: &str,
+    settings: Settings,
+    environment: Environment,
+) -> Result<Arc<dyn Backend>, Error> {
+    let sabotage = settings.parse(
+        VARIABLE,
+        "lose, double, stale, deaf, undead, sulk or garble",
+    )?;
     let none = forebay::Observers::none();
-    let backend = forebay::registry()
-        .connect("redis", settings, environment, none)
+    let backend = store::registry()
+        .connect(backend, settings, environment, none)
         .await?;
     Ok(match sabotage {
         None => backend,
@@ -80,6 +100,7 @@ impl FromStr for Sabotage {
             "deaf" => Self::Deaf,
             "undead" => Self::Undead,
             "sulk" => Self::Sulk,
+            "garble" => Self::Garble,
             _ => return Err(()),
         })
     }
@@ -140,7 +161,14 @@ impl Queue for BrokenQueue {
 
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Error> {
         let mut kept = Vec::new();
-        for delivery in self.inner.receive(max, wait).await? {
+        for mut delivery in self.inner.receive(max, wait).await? {
+            if self.is_picked(Sabotage::Garble) {
+                delivery.message = Arc::new(
+                    delivery
+                        .message
+                        .with_payload(Bytes::from_static(b"garbled")),
+                );
+            }
             if self.is_picked(Sabotage::Lose) {
                 self.inner
                     .ack(std::slice::from_ref(&delivery.receipt))

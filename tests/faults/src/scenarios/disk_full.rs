@@ -174,7 +174,7 @@ async fn round(
     stage.store_stopped();
     stage.fired(FULL);
     found.full += 1;
-    let connection = stage.connection();
+    let connection = stage.connection()?;
     let health = connection.backend();
     let not_ready = until("it is not ready", PATIENCE, async || {
         Ok(!health.health().await.is_up())

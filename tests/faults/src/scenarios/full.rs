@@ -11,6 +11,7 @@ use forebay_xtask::redis::RedisServer;
 use crate::ground::{Ground, until, version};
 use crate::role::{Publishing, Role, Working};
 use crate::scenarios::part::judge_part;
+use crate::scenarios::refusals::Refusals;
 use crate::stage::{Setting, Stage, rules};
 use crate::verdict::{Bound, Verdict};
 
@@ -22,30 +23,6 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const SPARE: u64 = 2 << 20;
 const MEMORY: &str = "the server's memory";
 const CAPACITY: &str = "the queue";
-
-/// What refusals were like.
-#[derive(Default)]
-struct Refusals {
-    /// Refused as full.
-    clean: u64,
-    taken: u64,
-    /// How long each took.
-    times: Vec<Duration>,
-}
-
-impl Refusals {
-    /// 99 of 100 were quicker.
-    fn usual(&mut self) -> Duration {
-        self.times.sort_unstable();
-        let place = self.times.len() * 99 / 100;
-        self.times.get(place).copied().unwrap_or_default()
-    }
-
-    /// How long the slowest took: on a machine with other work it is the machine's.
-    fn slowest(&self) -> Duration {
-        self.times.iter().max().copied().unwrap_or_default()
-    }
-}
 
 /// The scenario's own way to the queue, with what went over it.
 struct Hand {

@@ -179,7 +179,7 @@ fn strike(stage: &Stage, server: &RedisServer, deed: Deed, is_busy: bool) -> Res
         stage.store_stopped();
     }
     let held = deed.strike(server)?;
-    let time = stage.connection().environment().now();
+    let time = stage.now();
     if deed == Deed::DestroyGroup {
         stage.store_runs();
     } else {

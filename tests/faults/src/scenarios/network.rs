@@ -131,9 +131,9 @@ async fn one(
     let mut publisher = stage.start(Role::Publish(publishing)).await?;
     let name = name(kind);
     stage.plan(name, 1);
-    let from = stage.connection().environment().now();
+    let from = stage.now();
     trouble(kind, plan, &proxy, &server).await?;
-    let to = stage.connection().environment().now();
+    let to = stage.now();
     proxy.clear();
     let fired = proxy.fired(kind);
     if fired > 0 {
