@@ -67,6 +67,12 @@ pub(crate) fn registry() -> Registry {
     registry
 }
 
+/// The promise that this process is told to break, as a setting.
+pub(crate) fn variable() -> Option<(String, String)> {
+    let broken = std::env::var(VARIABLE).ok()?;
+    Some((VARIABLE.to_owned(), broken))
+}
+
 async fn connect(
     backend: &str,
     settings: Settings,

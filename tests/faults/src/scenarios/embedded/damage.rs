@@ -207,7 +207,10 @@ async fn connect(store: Store, path: &Path, sync: &str) -> Result<Result<Connect
         ("QUEUE_LEASE", "500ms"),
         ("QUEUE_CAPACITY", "10000"),
     ];
-    let settings: Settings = store.variables(path, &more).collect();
+    let settings: Settings = store
+        .variables(path, &more)
+        .chain(sabotage::variable())
+        .collect();
     let connector = Connector::new(settings)
         .registry(sabotage::registry())
         .environment(Environment::system());

@@ -55,7 +55,10 @@ impl Resident {
     pub(super) async fn open(store: Store, path: &Path, more: &[(&str, &str)]) -> Result<Self> {
         let environment = Environment::system();
         let history = History::new(&environment);
-        let settings: Settings = store.variables(path, more).collect();
+        let settings: Settings = store
+            .variables(path, more)
+            .chain(sabotage::variable())
+            .collect();
         let connector = Connector::new(settings)
             .registry(sabotage::registry())
             .environment(environment)
