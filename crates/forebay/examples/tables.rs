@@ -96,18 +96,19 @@ fn durability(level: Durability) -> &'static str {
 fn capabilities() {
     let yes = |has: bool| if has { "yes" } else { "no" };
     println!(
-        "| backend | fencing | order | weights | throttle keys | other dead-letter queue | keeps done | largest delay |"
+        "| backend | fencing | order | weights | lease limits | throttle keys | other dead-letter queue | keeps done | largest delay |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for Row { name, can, .. } in BACKENDS {
         let delay = can
             .largest_delay
             .map_or("any".to_owned(), |d| format!("{} s", d.as_secs()));
         println!(
-            "| `{name}` | {} | {} | {} | {} | {} | {} | {delay} |",
+            "| `{name}` | {} | {} | {} | {} | {} | {} | {} | {delay} |",
             yes(can.fencing),
             yes(can.ordering),
             yes(can.fairness),
+            yes(can.lease_limits),
             yes(can.throttling),
             yes(can.dead_letter_queue),
             yes(can.retain_done),

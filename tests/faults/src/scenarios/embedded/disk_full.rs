@@ -210,7 +210,8 @@ async fn round(
     let is_up = until("it is ready", PATIENCE, async || Ok(resident.is_up().await));
     is_up.await?;
     found.ready = found.ready.max(began.elapsed());
-    publish_all(resident, 5 * BATCH).await?;
+    // As many as there is room for; where others had filled it, that may soon be the end again.
+    publish(resident, 5 * BATCH).await?;
     resident.settle(0, PATIENCE).await?;
     Ok(())
 }
