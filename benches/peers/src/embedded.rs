@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, value_parser};
 use forebay::Settings;
 use forebay_bench::{ForebayQueue, Jobs, Load, Side, Tally};
 use serde::Serialize;

@@ -13,13 +13,14 @@ const MESSAGES: usize = if cfg!(debug_assertions) {
 } else {
     1_000_000
 };
-const PAYLOAD: usize = 1_024;
+/// So that all payloads together are far more than may be in memory.
+const PAYLOAD: usize = if cfg!(debug_assertions) { 4_096 } else { 1_024 };
 const BATCH: usize = 250;
 const MEBIBYTE: usize = 1 << 20;
 /// Without optimisation a tenth of the messages takes as long.
 const LIMIT: Duration = Duration::from_secs(3);
 /// The cache of payloads is 64 MiB; the store's own buffers and caches are about as much.
-const MEMORY: usize = 200 * MEBIBYTE + 600 * MESSAGES;
+const MEMORY: usize = 160 * MEBIBYTE + 600 * MESSAGES;
 
 /// Resident memory of this process in bytes.
 fn resident() -> usize {

@@ -1,4 +1,6 @@
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use forebay_queue_core::QueueConfig;
@@ -9,6 +11,7 @@ use crate::{LIMIT, NOW, World, message};
 
 crate::on_each_store!(
     a_receive_that_is_dropped_gives_back_at_once,
+    an_answer_that_nobody_takes_gives_back_at_once,
     who_waits_is_woken,
 );
 
@@ -29,6 +32,24 @@ async fn a_receive_that_is_dropped_gives_back_at_once(database: Database) {
         assert_eq!(held[0].attempt, 1, "its attempt was given back");
         world.queue.ack(&[held[0].receipt.clone()]).await.unwrap();
     }
+}
+
+async fn an_answer_that_nobody_takes_gives_back_at_once(database: Database) {
+    let world = World::new(database).await;
+    world.publish(message("x")).await;
+    let mut receive = world.queue.receive(1, LIMIT);
+    // Asked, and not looked at again.
+    let asked = poll_fn(|context| Poll::Ready(receive.as_mut().poll(context))).await;
+    assert!(asked.is_pending());
+    let leased = async || world.management.stats().await.unwrap().leased;
+    while leased().await == 0 {}
+    drop(receive);
+    let back = async { while leased().await == 1 {} };
+    timeout(LIMIT, back)
+        .await
+        .expect("far sooner than its lease ends");
+    let held = world.queue.receive(1, NOW).await.unwrap();
+    assert_eq!(held[0].attempt, 1, "its attempt was given back");
 }
 
 async fn who_waits_is_woken(database: Database) {
