@@ -174,11 +174,14 @@ fn compare<H: Harness>(
         }
     }
     let late = store.side.is_late();
+    let age = store.side.age();
     store.side.end();
     match verdict {
         _ if late => Err(TestCaseError::reject("the machine was too slow")),
         Ok(()) => Ok(()),
-        Err(difference) => Err(TestCaseError::fail(difference)),
+        Err(difference) => Err(TestCaseError::fail(format!(
+            "{difference}\n{age:?} after the queue was made"
+        ))),
     }
 }
 

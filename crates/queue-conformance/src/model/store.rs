@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use forebay_queue_core::{
     CancelOutcome, CancelTarget, DeadLetterFilter, Delivery, Error, Explanation, KeyStats,
@@ -30,6 +30,8 @@ pub(crate) struct Store {
     origin: Timestamp,
     /// The same moment as the origin, or a little later, on this side's clock.
     start: Instant,
+    /// The same moment by the time of day.
+    date: SystemTime,
     rules: Rules,
     /// How many steps have passed.
     now: u32,
@@ -63,7 +65,7 @@ impl Store {
             let foreign = vec![message::numbered(0)];
             session.publish(foreign, Duration::ZERO).await?;
             let foreign = session.receive(1, case.timing().limit).await?.pop();
-            let start = Instant::now();
+            let (start, date) = (Instant::now(), SystemTime::now());
             let name = case.fresh_name();
             case.backend().create(&name, config).await?;
             let mut sessions = Vec::new();
@@ -71,9 +73,9 @@ impl Store {
                 sessions.push(case.backend().open(&name, None).await?);
             }
             let management = case.backend().manage(&name).await?;
-            Ok::<_, Error>((other, foreign, start, name, sessions, management))
+            Ok::<_, Error>((other, foreign, (start, date), name, sessions, management))
         });
-        let (other, foreign, start, name, sessions, management) = started?;
+        let (other, foreign, (start, date), name, sessions, management) = started?;
         let Some(foreign) = foreign else {
             let nothing = "a message that was published did not come".to_owned();
             return Err(Refused::Broken(nothing));
@@ -87,6 +89,7 @@ impl Store {
             origin: foreign.delivered_at,
             foreign: foreign.receipt,
             start,
+            date,
             rules,
             now: 0,
             late: false,
@@ -100,9 +103,20 @@ impl Store {
     pub(crate) fn is_late(&mut self) -> bool {
         if !self.rules.paused {
             let end = self.start + self.rules.at(self.now) + self.rules.budget;
-            self.late |= Instant::now() > end;
+            self.late |= Instant::now() > end || self.is_clock_set();
         }
         self.late
+    }
+
+    /// Whether somebody has set the machine's clock, which is what another process's store goes by.
+    fn is_clock_set(&self) -> bool {
+        let shown = self.date.elapsed().unwrap_or_default();
+        shown.abs_diff(self.start.elapsed()) > self.rules.budget
+    }
+
+    /// For how long it has been there.
+    pub(crate) fn age(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// Leaves nothing behind.
