@@ -42,7 +42,7 @@ pub(crate) struct Child {
 impl Child {
     pub(crate) fn start(role: Role, subject: &Subject, folder: &Path) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["child::role", "--exact", "--ignored", "--nocapture"])
+            .args(["child::role", "--exact", "--nocapture"])
             .env(ROLE, role.name())
             .env(DATABASE, subject.name)
             .env(FOLDER, folder)
@@ -95,8 +95,8 @@ fn say(what: impl std::fmt::Display) {
     out.flush().unwrap();
 }
 
+/// Run by other tests, in a process of its own; without a role there is nothing to do.
 #[test]
-#[ignore = "run by other tests, in a process of its own"]
 fn role() {
     let (Ok(role), Ok(database), Some(folder)) =
         (env::var(ROLE), env::var(DATABASE), env::var_os(FOLDER))
