@@ -95,10 +95,7 @@ impl<'a> Steps<'a> {
             self.tests.add(tally);
         }
         self.end(name, &command, started, status?)?;
-        if self.tests.passed == 0 {
-            bail!("step {name}: not a single test was run");
-        }
-        Ok(())
+        self.tests.judge().with_context(|| format!("step {name}"))
     }
 
     /// Runs a program that has to end by itself, or when asked to, within a limit.
@@ -192,6 +189,15 @@ impl Tally {
         Some(tally)
     }
 
+    /// A test that was not run is a test that failed.
+    fn judge(self) -> Result<()> {
+        match (self.passed, self.ignored) {
+            (0, _) => bail!("not a single test was run"),
+            (_, 0) => Ok(()),
+            (_, skipped) => bail!("{skipped} tests are marked to be skipped"),
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -264,6 +270,23 @@ mod tests {
         let tally = Tally::of_line(line).unwrap();
         assert_eq!(tally.to_string(), "12 passed, 3 failed, 1 skipped");
         assert_eq!(Tally::of_line("test a ... ok"), None);
+    }
+
+    #[test]
+    fn a_test_that_is_not_run_has_failed() {
+        let judged = |passed, ignored| {
+            let failed = 0;
+            Tally {
+                passed,
+                failed,
+                ignored,
+            }
+            .judge()
+            .is_ok()
+        };
+        assert!(judged(1, 0));
+        assert!(!judged(0, 0));
+        assert!(!judged(12, 1));
     }
 
     #[test]
