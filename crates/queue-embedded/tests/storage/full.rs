@@ -176,6 +176,33 @@ pub(crate) fn a_disk_filled_by_others_has_room_again(subject: &Subject) {
     publish(&store, (accepted + 1) * BATCH).unwrap();
 }
 
+/// What was kept back was used up the first time, and others are quicker to take what became free: there is little but the
+/// space that the files have already.
+pub(crate) fn a_disk_filled_by_itself_and_then_by_others_takes_settlements(subject: &Subject) {
+    let Some(disk) = Disk::new() else {
+        return;
+    };
+    let path = disk.path().join("store");
+    let store = subject.store(&path);
+    for first in publish_until_full(&store) {
+        settle(subject, &store, first).unwrap();
+    }
+    assert_eq!(count(&store), 0);
+    disk.fill();
+    store.storage().close().unwrap();
+    drop(store);
+    let store = subject.store(&path);
+    let kept: Vec<u64> = (1..=3).map(|batch| (batch << 40) * BATCH).collect();
+    for first in &kept {
+        within(LIMIT, || publish(&store, *first)).unwrap();
+    }
+    disk.fill();
+    for first in kept {
+        settle(subject, &store, first).unwrap();
+    }
+    assert_eq!(count(&store), 0);
+}
+
 pub(crate) fn a_store_opens_on_a_full_disk(subject: &Subject) {
     let Some(disk) = Disk::new() else {
         return;

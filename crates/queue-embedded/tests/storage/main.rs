@@ -66,6 +66,7 @@ macro_rules! suites {
                 damage::damaged_files_are_refused_or_noticed,
                 full::a_full_disk_refuses_publishes_takes_settlements_and_recovers,
                 full::a_disk_filled_by_others_has_room_again,
+                full::a_disk_filled_by_itself_and_then_by_others_takes_settlements,
                 full::a_store_opens_on_a_full_disk,
                 full::a_disk_full_of_large_batches_takes_settlements,
             }

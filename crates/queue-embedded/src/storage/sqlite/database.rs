@@ -139,9 +139,9 @@ impl SqliteFile {
             });
         }
         let mut written = self.commit(batch, fsynced);
-        if is_full(&written) && self.reserve.is_held() {
+        if is_full(&written) && (self.reserve.is_held() || batch.may_use_reserve()) {
             self.reserve.give_up();
-            // Into the free space, so that the log can be used from its beginning.
+            // Into the file, so that the log can be used from its beginning.
             let _ = self.checkpoint("PASSIVE");
             if batch.may_use_reserve() {
                 written = self.commit(batch, fsynced);
