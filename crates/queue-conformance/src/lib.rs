@@ -11,6 +11,7 @@ pub mod full_load;
 mod harness;
 pub mod history;
 mod list;
+pub mod many_keys;
 pub mod message;
 pub mod model;
 mod scheduling;

@@ -2,7 +2,7 @@
 //!
 //! | family | key |
 //! |---|---|
-//! | messages, payloads | `{queue}:{fairness_key}:{published_at_ns}:{id}` |
+//! | messages, payloads | `{queue}:{published_at_ns}:{id}` |
 //! | leases | `{queue}:{id}` |
 //! | `lease_expiry` | `{until_ns}:{queue}:{id}` |
 //! | queues | `{queue}` |
@@ -11,14 +11,14 @@
 //! | keys | `{queue}:{first 16 bytes of the key's SHA-256}` |
 //!
 //! Numbers are big-endian u64, strings have a u16 length before them, ids and hashes are 16 bytes, and `:` stands between
-//! the parts. The length before a string keeps two names from running into one another: what belongs to one queue, or to
-//! one fairness key, lies together and apart from all else, and within it the order of keys is the order of time, then of
-//! id.
+//! the parts. The length before a string keeps two names from running into one another: what belongs to one queue lies
+//! together and apart from all else, and within it the order of keys is the order of time, then of id. So messages are added at one
+//! end and mostly removed at the other, whosever they are: ADR 0016.
 
 use std::fmt;
 use std::ops::Range;
 
-use forebay_queue_core::{FairnessKey, Message, MessageId, QueueName, Timestamp};
+use forebay_queue_core::{Message, MessageId, QueueName, Timestamp};
 
 use super::fields::{Reader, Writer};
 use super::records::RecordError;
@@ -32,8 +32,6 @@ pub use forebay_queue_engine::KeyHash;
 pub struct MessageKey {
     /// Its queue.
     pub queue: QueueName,
-    /// Its fairness key.
-    pub fairness_key: FairnessKey,
     /// When the store accepted it.
     pub published_at: Timestamp,
     /// Its id.
@@ -45,7 +43,6 @@ impl MessageKey {
     pub fn of(queue: &QueueName, message: &Message) -> Self {
         Self {
             queue: queue.clone(),
-            fairness_key: message.fairness_key().clone(),
             published_at: message.published_at(),
             id: message.id(),
         }
@@ -53,9 +50,8 @@ impl MessageKey {
 
     /// The bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut key = Writer::with_capacity(160);
+        let mut key = Writer::with_capacity(72);
         key.text(self.queue.as_str()).u8(SEPARATOR);
-        key.text(self.fairness_key.as_str()).u8(SEPARATOR);
         key.u64(self.published_at.as_nanos()).u8(SEPARATOR);
         key.bytes(self.id.as_bytes());
         key.finish()
@@ -69,17 +65,12 @@ impl MessageKey {
         let mut key = Reader::new(bytes);
         let queue = queue_part(&mut key)?;
         separator(&mut key)?;
-        let fairness_key = FairnessKey::new(key.text()?).map_err(|_| RecordError::Invalid {
-            what: "fairness key",
-        })?;
-        separator(&mut key)?;
         let published_at = Timestamp::from_nanos(key.u64()?);
         separator(&mut key)?;
         let id = MessageId::from_bytes(key.array()?);
         key.end()?;
         Ok(Self {
             queue,
-            fairness_key,
             published_at,
             id,
         })
@@ -291,14 +282,6 @@ pub fn queue_name(bytes: &[u8]) -> Result<QueueName, RecordError> {
 pub fn of_queue(name: &QueueName) -> Vec<u8> {
     let mut key = Writer::with_capacity(40);
     key.text(name.as_str()).u8(SEPARATOR);
-    key.finish()
-}
-
-/// What every key of a fairness key's messages begins with.
-pub fn of_fairness_key(name: &QueueName, fairness_key: &FairnessKey) -> Vec<u8> {
-    let mut key = Writer::with_capacity(80);
-    key.text(name.as_str()).u8(SEPARATOR);
-    key.text(fairness_key.as_str()).u8(SEPARATOR);
     key.finish()
 }
 

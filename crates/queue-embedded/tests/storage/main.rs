@@ -43,7 +43,7 @@ macro_rules! suites {
                 rows::buffered_batches_are_there_after_reopening,
                 rows::deleted_space_is_given_back,
                 contents::messages_are_put_read_and_removed,
-                contents::messages_are_listed_by_queue_and_fairness_key,
+                contents::messages_are_listed_by_queue_time_and_id,
                 contents::a_hundred_ids_are_unique_and_in_order,
                 contents::leases_end_in_order_of_time,
                 contents::ended_messages_keep_their_payload,

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use forebay_queue_core::{FairnessKey, Message, QueueName};
+use forebay_queue_core::{Message, QueueName};
 
 use super::super::keys::{self, MessageKey};
 use super::super::records::{self, Head};
@@ -52,7 +52,7 @@ impl Store {
         self.get(Family::Payloads, &key, decode)
     }
 
-    /// Live messages of a queue by fairness key, time and id; at most `limit`, behind `after`.
+    /// Live messages of a queue by time and id; at most `limit`, behind `after`.
     ///
     /// # Errors
     /// As [`message`](Self::message).
@@ -62,32 +62,9 @@ impl Store {
         after: Option<&MessageKey>,
         limit: usize,
     ) -> Result<Vec<(MessageKey, Head)>, StorageError> {
-        self.messages_beginning(keys::of_queue(queue), after, limit)
-    }
-
-    /// The same of one fairness key.
-    ///
-    /// # Errors
-    /// As [`message`](Self::message).
-    pub fn messages_of(
-        &self,
-        queue: &QueueName,
-        fairness_key: &FairnessKey,
-        after: Option<&MessageKey>,
-        limit: usize,
-    ) -> Result<Vec<(MessageKey, Head)>, StorageError> {
-        self.messages_beginning(keys::of_fairness_key(queue, fairness_key), after, limit)
-    }
-
-    fn messages_beginning(
-        &self,
-        prefix: Vec<u8>,
-        after: Option<&MessageKey>,
-        limit: usize,
-    ) -> Result<Vec<(MessageKey, Head)>, StorageError> {
         self.list(
             Family::Messages,
-            keys::beginning_with(prefix),
+            keys::beginning_with(keys::of_queue(queue)),
             after.map(MessageKey::encode),
             limit,
             |(key, value)| Head::decode(&key, &value),

@@ -1,4 +1,4 @@
-use forebay_queue_core::{FairnessKey, MessageId, QueueName, Timestamp};
+use forebay_queue_core::{MessageId, QueueName, Timestamp};
 use proptest::prelude::*;
 
 use crate::storage::keys::{self, EndedKey, ExpiryKey, KnownKey, LeaseKey, MessageKey, StateKey};
@@ -6,10 +6,6 @@ use crate::storage::keys::{self, EndedKey, ExpiryKey, KnownKey, LeaseKey, Messag
 fn queue() -> impl Strategy<Value = QueueName> {
     // Few letters and the separator's neighbours, so that names begin with one another.
     "[a-b0][a-b.-]{0,4}".prop_map(|name| QueueName::new(name).unwrap())
-}
-
-fn fairness_key() -> impl Strategy<Value = FairnessKey> {
-    "[a:\u{7f0}]{1,4}".prop_map(|key| FairnessKey::new(key).unwrap())
 }
 
 fn id() -> impl Strategy<Value = MessageId> {
@@ -21,13 +17,10 @@ fn time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn message_key() -> impl Strategy<Value = MessageKey> {
-    (queue(), fairness_key(), time(), id()).prop_map(|(queue, fairness_key, published_at, id)| {
-        MessageKey {
-            queue,
-            fairness_key,
-            published_at,
-            id,
-        }
+    (queue(), time(), id()).prop_map(|(queue, published_at, id)| MessageKey {
+        queue,
+        published_at,
+        id,
     })
 }
 
@@ -38,26 +31,22 @@ fn rank(text: &str) -> (usize, &str) {
 
 proptest! {
     #[test]
-    fn messages_lie_by_queue_fairness_key_time_and_id(a in message_key(), b in message_key()) {
+    fn messages_lie_by_queue_time_and_id(a in message_key(), b in message_key()) {
         let place = |key: &MessageKey| {
-            let queue = (key.queue.as_str().len(), key.queue.as_str().to_owned());
-            let fairness = (key.fairness_key.as_str().len(), key.fairness_key.as_str().to_owned());
-            (queue, fairness, key.published_at, key.id)
+            let (length, name) = rank(key.queue.as_str());
+            (length, name.to_owned(), key.published_at, key.id)
         };
         prop_assert_eq!(a.encode().cmp(&b.encode()), place(&a).cmp(&place(&b)));
     }
 
     #[test]
-    fn what_belongs_to_a_queue_or_fairness_key_lies_together_and_alone(
+    fn what_belongs_to_a_queue_lies_together_and_alone(
         a in message_key(),
         b in message_key(),
     ) {
         let encoded = b.encode();
         let queue = keys::beginning_with(keys::of_queue(&a.queue));
         prop_assert_eq!(queue.contains(&encoded), a.queue == b.queue);
-        let fairness = keys::beginning_with(keys::of_fairness_key(&a.queue, &a.fairness_key));
-        let same = a.queue == b.queue && a.fairness_key == b.fairness_key;
-        prop_assert_eq!(fairness.contains(&encoded), same);
     }
 
     #[test]
