@@ -27,7 +27,7 @@ const CUT_AFTER_MS: std::ops::Range<u64> = 50..700;
 /// How long the process goes on without its disk.
 const ON_MS: std::ops::Range<u64> = 0..100;
 /// How often the power is cut in the run that has to lose something.
-const CONTROLS: u64 = 2;
+const CONTROLS: u64 = 6;
 
 /// What some cuts have done.
 struct Found {
